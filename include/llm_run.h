@@ -1,0 +1,222 @@
+/* llm_run.h - the public interface of llm-run: run a Hugging Face model directory on a CPU.
+ *
+ *     struct lr_engine *engine;  struct lr_session *session;  struct lr_error err;
+ *     lr_engine_open("model_dir", NULL, &engine, &err);            a loaded model, read-only, shared by
+ * sessions lr_session_open(engine, NULL, &session, &err);               one sequence: KV cache, position,
+ * sampler lr_session_feed_text(session, prompt, strlen(prompt), &err); lr_session_generate(session, NULL,
+ * on_text, NULL, NULL, &err);
+ *
+ * Every fallible function returns LR_OK or the kind of failure and writes one line into `err` (may be NULL).
+ * Nothing here prints, exits or reads the environment. An engine may be used by several threads at once, a
+ * session by one at a time. Structs of options start from their `*_defaults()`; a NULL pointer to options
+ * means the defaults. */
+#ifndef LLM_RUN_H
+#define LLM_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LR_VERSION "0.1.0"
+
+/* The kind of a failure; the value is the command line's exit status. */
+enum lr_status {
+    LR_OK = 0,
+    LR_EFAILED = 1, /* failed while running: I/O error, a system call refused */
+    LR_EUSAGE = 2,  /* an argument out of range, a prompt longer than the context */
+    LR_EMODEL = 3,  /* the model directory or an input file is missing, damaged or not supported */
+    LR_EMEMORY = 4, /* not enough memory */
+    LR_EINTERRUPTED = 130
+};
+
+struct lr_error {
+    enum lr_status status;
+    char message[1024]; /* one line, UTF-8 */
+};
+
+enum lr_log_level { LR_LOG_WARN, LR_LOG_INFO, LR_LOG_DEBUG };
+typedef void lr_log_fn(void *ctx, enum lr_log_level level, const char *line);
+/* Where the library's remarks go (ignored tensors, chosen modes); none are written until a sink is set.
+ * Process-wide: set it before the first engine is opened. */
+void lr_set_log(lr_log_fn *sink, void *ctx);
+
+/* ---- engine
+ * ---------------------------------------------------------------------------------------------------- */
+
+struct lr_engine;
+
+enum lr_matmul { LR_MATMUL_AUTO, LR_MATMUL_NATIVE, LR_MATMUL_BLAS };
+enum lr_kv { LR_KV_F16, LR_KV_F32 };
+enum lr_phase { LR_PHASE_LOAD, LR_PHASE_PREFILL };
+/* Called now and then with the work done and the whole (bytes when loading, tokens when reading a prompt). */
+typedef void lr_progress_fn(void *ctx, enum lr_phase phase, uint64_t done, uint64_t total);
+
+struct lr_engine_options {
+    int threads;           /* 0: the cores that this process may use */
+    enum lr_matmul matmul; /* which products read a prompt; decoding one token is always native unless blas */
+    const char *isa; /* no kernels above this instruction set ("generic", "avx2", "avx512"); NULL: the best */
+    bool precise;    /* no reduced-precision products anywhere */
+    uint64_t mem_limit; /* bytes that may be used at most; 0: what the system has */
+    lr_progress_fn *progress;
+    void *progress_ctx;
+};
+struct lr_engine_options lr_engine_defaults(void);
+
+/* Opens the model directory (or a hub cache folder models--ORG--NAME). Weights are mapped, not copied. The
+ * engine is the caller's, to be closed after its last session. */
+enum lr_status lr_engine_open(const char *model_dir, const struct lr_engine_options *options,
+                              struct lr_engine **out, struct lr_error *err);
+void lr_engine_close(struct lr_engine *engine);
+
+struct lr_model_info {
+    const char *family, *architecture; /* owned by the engine */
+    const char *dtype;                 /* of most of the weights: "bf16" */
+    uint64_t parameters, weight_bytes;
+    uint32_t layers, dim, heads, kv_heads, head_dim, ffn_dim, vocab;
+    uint32_t max_context;
+    bool tied_head, has_template, has_tokenizer;
+};
+struct lr_model_info lr_engine_info(const struct lr_engine *engine);
+
+/* ---- text and ids
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Ids of `len` bytes of text; invalid UTF-8 is read as U+FFFD. With `specials` the ids that the tokenizer's
+ * post-processor adds (BOS and kin) are included. `*ids` is to be freed with lr_ids_free. */
+enum lr_status lr_tokenize(const struct lr_engine *engine, const char *text, size_t len, bool specials,
+                           uint32_t **ids, size_t *n_ids, struct lr_error *err);
+void lr_ids_free(uint32_t *ids);
+/* The text of ids, NUL-terminated, special tokens left out; to be freed with lr_text_free. */
+enum lr_status lr_detokenize(const struct lr_engine *engine, const uint32_t *ids, size_t n_ids, char **text,
+                             size_t *len, struct lr_error *err);
+void lr_text_free(char *text);
+
+/* ---- session
+ * --------------------------------------------------------------------------------------------------- */
+
+struct lr_session;
+
+struct lr_sampling {
+    float temperature;    /* 0: greedy */
+    int top_k;            /* 0: off */
+    float top_p, min_p;   /* 1 and 0: off */
+    float typical;        /* 1: off */
+    float repeat_penalty; /* 1: off */
+    float presence_penalty, frequency_penalty;
+    const struct lr_logit_bias {
+        uint32_t id;
+        float bias;
+    } * logit_bias; /* [n_logit_bias], copied */
+    size_t n_logit_bias;
+    uint64_t seed; /* counts when has_seed; otherwise one is drawn and reported */
+    bool has_seed;
+};
+
+struct lr_session_options {
+    uint32_t context; /* positions; 0: the smaller of the model's maximum, 8192 and what fits */
+    enum lr_kv kv;
+    uint32_t prefill_chunk; /* tokens read in one pass; 0: chosen */
+    struct lr_sampling sampling;
+};
+/* The defaults for this engine: what generation_config.json says, else temperature 0.8, top-p 0.95, top-k 40.
+ */
+struct lr_session_options lr_session_defaults(const struct lr_engine *engine);
+
+enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session_options *options,
+                               struct lr_session **out, struct lr_error *err);
+void lr_session_close(struct lr_session *session);
+
+/* Appends to the sequence and reads it (prefill). Text gets the post-processor's special tokens only at
+ * position 0. */
+enum lr_status lr_session_feed_text(struct lr_session *session, const char *text, size_t len,
+                                    struct lr_error *err);
+enum lr_status lr_session_feed_ids(struct lr_session *session, const uint32_t *ids, size_t n_ids,
+                                   struct lr_error *err);
+/* Back to an empty sequence; the sampler starts from its seed again. */
+void lr_session_reset(struct lr_session *session);
+
+uint32_t lr_session_position(const struct lr_session *session); /* tokens in the sequence */
+uint32_t lr_session_context(const struct lr_session *session);  /* positions there are */
+uint64_t lr_session_seed(const struct lr_session *session);
+/* The logits after the last token fed, [vocab]; valid until the session is used again. NULL before the first.
+ */
+const float *lr_session_logits(const struct lr_session *session);
+
+/* Draws the next token from the logits, appends and reads it. `*id` is it, and `*end` says whether it ends
+ * the text (an end-of-sequence token is drawn but not read). */
+enum lr_status lr_session_next(struct lr_session *session, uint32_t *id, bool *end, struct lr_error *err);
+
+/* ---- generation
+ * ------------------------------------------------------------------------------------------------ */
+
+enum lr_finish { LR_FINISH_EOS, LR_FINISH_STOP, LR_FINISH_LENGTH, LR_FINISH_INTERRUPTED };
+
+/* One token and its natural logarithm of probability (before temperature and filters). */
+struct lr_token_logprob {
+    uint32_t id;
+    float logprob;
+};
+
+struct lr_token_event {
+    uint32_t id;
+    const char *text; /* whole characters that are now certain, may be empty; [len] */
+    size_t len;
+    float logprob;                      /* valid when logprobs were asked for */
+    const struct lr_token_logprob *top; /* [n_top], best first */
+    size_t n_top;
+};
+/* Called once per token, and once more with id UINT32_MAX if text was still held back at the end. Return
+ * false to stop: the finish reason is then "interrupted". */
+typedef bool lr_token_fn(void *ctx, const struct lr_token_event *event);
+
+struct lr_generate_options {
+    uint32_t max_tokens;     /* 0: to the end of the text or of the context */
+    const char *const *stop; /* [n_stop] strings that end the text and are not part of it */
+    size_t n_stop;
+    bool ignore_eos;
+    int logprobs; /* how many alternatives to report for each token; -1: none, and no logprob */
+    const volatile int *interrupt; /* becomes nonzero to stop after the current token; may be NULL */
+};
+struct lr_generate_options lr_generate_defaults(void);
+
+struct lr_generate_result {
+    enum lr_finish finish;
+    uint32_t tokens;                           /* generated, the end-of-sequence token not counted */
+    double prefill_s, decode_s, first_token_s; /* prefill: of all that was fed since the sequence began */
+};
+const char *lr_finish_name(enum lr_finish finish); /* "eos", "stop", "length", "interrupted" */
+
+enum lr_status lr_session_generate(struct lr_session *session, const struct lr_generate_options *options,
+                                   lr_token_fn *on_token, void *ctx, struct lr_generate_result *result,
+                                   struct lr_error *err);
+
+/* Log-probabilities of ids[1..n-1], each given all before it: logprobs[0] is NaN. Resets the session first.
+ */
+enum lr_status lr_session_score(struct lr_session *session, const uint32_t *ids, size_t n_ids,
+                                float *logprobs /* [n_ids] */, struct lr_error *err);
+
+/* ---- planning
+ * -------------------------------------------------------------------------------------------------- */
+
+/* Where the bytes would live for a session of `context` positions. Computed from headers and the system's
+ * facts; no weight is read. */
+struct lr_plan {
+    bool fits;
+    uint64_t budget; /* bytes this process may use */
+    uint64_t weights, kv, work, tokenizer, fixed,
+        total; /* need; mapped weights are page cache, not part of total */
+    uint64_t mapped;
+    uint32_t context, context_that_fits;
+};
+enum lr_status lr_plan(const struct lr_engine *engine, const struct lr_session_options *options,
+                       struct lr_plan *out, struct lr_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

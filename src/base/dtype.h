@@ -1,0 +1,36 @@
+/* dtype.h - the element types that a safetensors file can hold, one row each. Used by the header check (shape
+ * x dtype = bytes), the catalog and the kernels' tensor views. */
+#ifndef LR_BASE_DTYPE_H
+#define LR_BASE_DTYPE_H
+
+#include "base/str.h"
+
+enum lr_dtype {
+    LR_F32,
+    LR_F16,
+    LR_BF16,
+    LR_F64,
+    LR_F8_E4M3,
+    LR_F8_E5M2,
+    LR_I64,
+    LR_I32,
+    LR_I16,
+    LR_I8,
+    LR_U64,
+    LR_U32,
+    LR_U16,
+    LR_U8,
+    LR_BOOL,
+    LR_DTYPE_COUNT
+};
+
+/* The name as safetensors writes it ("BF16"). */
+const char *lr_dtype_name(enum lr_dtype dtype);
+/* Bytes of one element. */
+size_t lr_dtype_size(enum lr_dtype dtype);
+/* The dtype of a safetensors name; false when it is not known. */
+bool lr_dtype_parse(struct lr_str name, enum lr_dtype *out);
+/* The name as in the project's own lines: "bf16", "f32". */
+const char *lr_dtype_label(enum lr_dtype dtype);
+
+#endif

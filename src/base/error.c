@@ -1,0 +1,30 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Cuts a UTF-8 string that may end inside a character back to the last whole one. */
+static void cut_partial_character(char *s, size_t len) {
+    size_t i = len;
+    while (i > 0 && ((unsigned char)s[i - 1] & 0xC0) == 0x80) i--;
+    if (i == 0) return;
+    unsigned char lead = (unsigned char)s[i - 1];
+    size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+    if (len - (i - 1) < need) s[i - 1] = '\0';
+}
+
+enum lr_status lr_fail(struct lr_error *err, enum lr_status status, const char *fmt, ...) {
+    if (!err) return status;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(err->message, sizeof err->message, fmt, ap);
+    va_end(ap);
+    if (n >= (int)sizeof err->message) cut_partial_character(err->message, strlen(err->message));
+    err->status = status;
+    return status;
+}
+
+enum lr_status lr_fail_memory(struct lr_error *err, const char *what, size_t size) {
+    return lr_fail(err, LR_EMEMORY, "out of memory: %zu bytes for %s were refused", size, what);
+}

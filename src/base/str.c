@@ -1,0 +1,63 @@
+#include "base/str.h"
+
+#include "base/checked.h"
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int lr_str_cmp(struct lr_str a, struct lr_str b) {
+    size_t n = a.len < b.len ? a.len : b.len;
+    int c = n ? memcmp(a.data, b.data, n) : 0;
+    return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+char *lr_str_dup(struct lr_str s) {
+    char *copy = lr_malloc(s.len + 1);
+    if (!copy) return NULL;
+    if (s.len) memcpy(copy, s.data, s.len);
+    copy[s.len] = '\0';
+    return copy;
+}
+
+static int reserve(struct lr_buf *b, size_t more) {
+    size_t need;
+    if (lr_add_size(b->len, more, &need) || lr_add_size(need, 1, &need)) return -1;
+    return lr_grow(&b->data, &b->cap, need, 1);
+}
+
+int lr_buf_append(struct lr_buf *b, const void *data, size_t len) {
+    if (reserve(b, len)) return -1;
+    if (len) memcpy(b->data + b->len, data, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+    return 0;
+}
+
+int lr_buf_append_str(struct lr_buf *b, struct lr_str s) {
+    return lr_buf_append(b, s.data, s.len);
+}
+
+int lr_buf_append_char(struct lr_buf *b, char c) {
+    return lr_buf_append(b, &c, 1);
+}
+
+int lr_buf_printf(struct lr_buf *b, const char *fmt, ...) {
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    int rc = n < 0 ? -1 : reserve(b, (size_t)n);
+    if (rc == 0) {
+        vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+        b->len += (size_t)n;
+    }
+    va_end(again);
+    va_end(ap);
+    return rc;
+}
+
+void lr_buf_free(struct lr_buf *b) {
+    lr_free(b->data);
+    *b = (struct lr_buf){0};
+}

@@ -1,0 +1,63 @@
+/* str.h - views of text and bytes owned by someone else, and one growing buffer.
+ *
+ * A view is a pointer and a length; it may hold NUL bytes and is not terminated. */
+#ifndef LR_BASE_STR_H
+#define LR_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct lr_str {
+    const char *data;
+    size_t len;
+};
+
+/* A view of a string literal. */
+#define LR_STR(literal) ((struct lr_str){(literal), sizeof(literal) - 1})
+/* For printf("%.*s", LR_STR_ARGS(view)). */
+#define LR_STR_ARGS(s) (int)(s).len, (s).data
+
+static inline struct lr_str lr_str_of(const char *s) {
+    return (struct lr_str){s, strlen(s)};
+}
+static inline bool lr_str_eq(struct lr_str a, struct lr_str b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+static inline bool lr_str_is(struct lr_str a, const char *b) {
+    return lr_str_eq(a, lr_str_of(b));
+}
+static inline bool lr_str_starts(struct lr_str s, struct lr_str head) {
+    return s.len >= head.len && (head.len == 0 || memcmp(s.data, head.data, head.len) == 0);
+}
+static inline bool lr_str_ends(struct lr_str s, struct lr_str tail) {
+    return s.len >= tail.len &&
+           (tail.len == 0 || memcmp(s.data + s.len - tail.len, tail.data, tail.len) == 0);
+}
+/* The part of `s` from byte `at` on (empty when `at` is past the end). */
+static inline struct lr_str lr_str_from(struct lr_str s, size_t at) {
+    return at >= s.len ? (struct lr_str){s.data + s.len, 0} : (struct lr_str){s.data + at, s.len - at};
+}
+/* Order by bytes, then by length. */
+int lr_str_cmp(struct lr_str a, struct lr_str b);
+/* A NUL-terminated copy, to be freed with lr_free; NULL when memory is refused. */
+char *lr_str_dup(struct lr_str s);
+
+/* A growing byte buffer; `data` is NUL-terminated whenever it is not NULL. Starts as {0}. */
+struct lr_buf {
+    char *data;
+    size_t len, cap;
+};
+
+/* Each returns 0, or -1 when memory is refused (the buffer is unchanged). */
+int lr_buf_append(struct lr_buf *b, const void *data, size_t len);
+int lr_buf_append_str(struct lr_buf *b, struct lr_str s);
+int lr_buf_append_char(struct lr_buf *b, char c);
+int lr_buf_printf(struct lr_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static inline struct lr_str lr_buf_str(const struct lr_buf *b) {
+    return (struct lr_str){b->data, b->len};
+}
+void lr_buf_free(struct lr_buf *b);
+
+#endif

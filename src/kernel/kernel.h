@@ -1,0 +1,93 @@
+/* kernel.h - arrays in, arrays out: the only arithmetic of the forward pass. Chosen once for an instruction
+ * set; knows nothing of models. Every kernel has a scalar twin in generic/ that it is tested against.
+ *
+ * Order of additions. One output of a product depends on K and on the dtype alone, never on how many
+ * activations or rows are asked for at once, on the thread or the split; attention takes keys in fixed blocks
+ * of absolute position. So one instruction set gives the same bits for every chunk and thread count.
+ * Different instruction sets may differ in rounding. Weights may begin at any byte: all loads of them are
+ * unaligned. */
+#ifndef LR_KERNEL_KERNEL_H
+#define LR_KERNEL_KERNEL_H
+
+#include "base/dtype.h"
+#include "base/error.h"
+#include "sys/threads.h"
+
+/* A weight matrix where it lies: row-major, rows = output features, cols = input features. */
+struct tensor_view {
+    const void *data; /* [rows, cols] of dtype, any alignment */
+    enum lr_dtype dtype;
+    uint64_t rows, cols;
+};
+
+/* Row `row` of a matrix (an embedding), widened: out [cols]. */
+typedef void kernel_widen_fn(const void *src, float *out, size_t n);
+/* out[m * ld_out + r] = sum_k x[m, k] * w[r, k] for m in [0, n_x) and the `rows` weight rows that begin at
+ * `w` (stride k elements). x [n_x, k] with row stride ld_x, f32. */
+typedef void kernel_dot_fn(const void *w, size_t rows, size_t k, const float *x, size_t ld_x, size_t n_x,
+                           float *out, size_t ld_out);
+/* How a KV cache element is written and read. */
+enum kv_type { KV_F32, KV_F16 };
+
+/* Attention of one query head over its keys. Positions are absolute; the cache is split in blocks of
+ * KERNEL_KV_BLOCK positions, block b at keys[b] and values[b]: [KERNEL_KV_BLOCK, stride] elements, this
+ * head's head_dim elements starting at the pointer. Keys in [begin, end) count. out [head_dim]. Online
+ * softmax, f32. */
+#define KERNEL_KV_BLOCK 32
+struct attention_task {
+    const float *query; /* [head_dim], already scaled */
+    const void *const *keys, *const *values;
+    size_t stride; /* elements between two positions */
+    uint32_t head_dim, begin, end;
+    enum kv_type type;
+    float *out; /* [head_dim] */
+};
+
+struct kernel_table {
+    const char *name;                       /* "generic", "avx2", "avx512" */
+    kernel_widen_fn *widen[LR_DTYPE_COUNT]; /* NULL where the dtype is not supported */
+    kernel_dot_fn *dot[LR_DTYPE_COUNT];
+    /* The same with x rounded to bf16 and bf16 dot instructions; NULL where the processor has none. Not for
+     * --precise. */
+    kernel_dot_fn *dot_bf16_fast;
+    void (*rms_norm)(const float *x, const float *weight, float eps, size_t n, float *out);
+    /* x [n_heads, head_dim], rotated in place: pairs (i, i + rot/2) for i < rot/2; cos, sin [rot/2]. */
+    void (*rope)(float *x, size_t n_heads, size_t head_dim, size_t rot, const float *cos, const float *sin);
+    void (*silu_mul)(float *gate, const float *up, size_t n); /* gate = silu(gate) * up */
+    void (*gelu_mul)(float *gate, const float *up, size_t n); /* erf form */
+    void (*gelu_tanh_mul)(float *gate, const float *up, size_t n);
+    void (*relu_mul)(float *gate, const float *up, size_t n);
+    void (*add)(float *x, const float *y, size_t n); /* x += y */
+    void (*store_kv)(const float *x, size_t n, enum kv_type type, void *out);
+    void (*attention)(const struct attention_task *task);
+};
+
+/* The table for `features` (enum cpu_feature), no higher than `isa` (NULL: the best). LR_EUSAGE names the
+ * known ones. */
+enum lr_status kernel_select(uint32_t features, const char *isa, const struct kernel_table **out,
+                             struct lr_error *err);
+
+/* How products are done; one for an engine. */
+enum matmul_mode { MATMUL_AUTO, MATMUL_NATIVE, MATMUL_BLAS };
+struct matmul {
+    const struct kernel_table *kernels;
+    struct threads *threads;
+    enum matmul_mode mode;
+    bool precise;
+    void *blas; /* per-thread panels for kernel/blas.c; NULL with MATMUL_NATIVE */
+};
+
+/* Prepares: with auto or blas, allocates the panels and warms OpenBLAS's buffers (one call a thread). Where a
+ * limit on address space leaves no room for OpenBLAS's buffers, native is taken and a warning logged. */
+enum lr_status matmul_open(const struct kernel_table *kernels, struct threads *threads, enum matmul_mode mode,
+                           bool precise, struct matmul *out, struct lr_error *err);
+void matmul_close(struct matmul *m);
+/* Bytes that matmul_open takes for `threads`: panels and OpenBLAS's own buffers. */
+uint64_t matmul_memory(enum matmul_mode mode, uint32_t threads);
+
+/* out[m, r] = x[m, :] . w[r, :] + bias[r] for all rows of `w`; x [n_x, w->cols], out [n_x, w->rows], both f32
+ * and dense; bias [w->rows] or NULL. Threads split the rows. */
+void matmul_run(const struct matmul *m, const struct tensor_view *w, const float *bias, const float *x,
+                size_t n_x, float *out);
+
+#endif

@@ -1,0 +1,43 @@
+/* file.h - files and folders: whole small files, read-only maps, listings. The one place that opens files.
+ *
+ * Used by format (JSON, safetensors headers), text (tokenizer files), weights (maps), sys (proc and cgroup).
+ */
+#ifndef LR_SYS_FILE_H
+#define LR_SYS_FILE_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+enum file_kind { FILE_ABSENT, FILE_REGULAR, FILE_FOLDER, FILE_OTHER };
+
+/* What stands at `path` (symbolic links followed). A broken link is FILE_ABSENT. */
+enum file_kind file_kind(const char *path);
+
+/* The whole file, NUL-terminated (the NUL not counted), to be freed with lr_free. Refused above `max` bytes,
+ * for folders, and for anything that cannot be read; the message names the path and the reason. Works for
+ * /proc files, whose size is given as 0. */
+enum lr_status file_read_all(const char *path, uint64_t max, char **data, size_t *len, struct lr_error *err);
+
+/* A file mapped read-only and shared. {0} is "no map". */
+struct file_map {
+    const uint8_t *data; /* [size] */
+    uint64_t size;
+};
+/* Maps the whole file. An empty file maps to size 0. */
+enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_error *err);
+void file_map_close(struct file_map *map);
+/* Asks the kernel to read bytes [begin, end) ahead of use. */
+void file_map_want(const struct file_map *map, uint64_t begin, uint64_t end);
+
+/* The names in a folder, sorted by bytes, without "." and "..". */
+struct file_list {
+    char **names; /* [count] */
+    size_t count;
+};
+enum lr_status file_list_open(const char *folder, struct file_list *out, struct lr_error *err);
+void file_list_close(struct file_list *list);
+
+/* "folder/name" (no double slash), to be freed with lr_free; NULL when memory is refused. */
+char *file_join(const char *folder, const char *name);
+
+#endif

@@ -1,0 +1,41 @@
+/* catalog.h - which tensors a model directory holds, and where their bytes lie.
+ * Built once from the safetensors headers; read-only afterwards; owns the file names, no weight data. */
+#ifndef LR_WEIGHTS_CATALOG_H
+#define LR_WEIGHTS_CATALOG_H
+
+#include "format/model_dir.h"
+#include "format/safetensors.h"
+
+struct tensor_record {
+    struct lr_str name; /* as in the file */
+    enum lr_dtype dtype;
+    uint32_t rank;
+    uint64_t shape[ST_MAX_RANK];
+    uint32_t file;   /* index into catalog.files */
+    uint64_t offset; /* of the first byte in that file */
+    uint64_t bytes;
+};
+
+struct catalog_file {
+    const char *path; /* owned by the catalog */
+    uint64_t size;
+};
+
+struct catalog {
+    struct tensor_record *tensors; /* [count], sorted by name */
+    size_t count;
+    struct catalog_file *files; /* [n_files] */
+    size_t n_files;
+    struct st_header *headers; /* [n_files], own the names */
+    uint64_t total_bytes;      /* of all tensors */
+};
+
+/* Reads every shard's header. Checks: no name twice across shards; with an index, its weight_map and the
+ * headers agree in both directions (LR_EMODEL names the tensor and both files). */
+enum lr_status catalog_open(const struct model_dir *dir, struct catalog *out, struct lr_error *err);
+void catalog_close(struct catalog *c);
+
+/* The record called `name`, or NULL. O(log n). */
+const struct tensor_record *catalog_find(const struct catalog *c, struct lr_str name);
+
+#endif
