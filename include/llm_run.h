@@ -59,7 +59,7 @@ struct lr_engine_options {
     int threads;           /* 0: the cores that this process may use */
     enum lr_matmul matmul; /* which products read a prompt; decoding one token is always native unless blas */
     const char *isa; /* no kernels above this instruction set ("generic", "avx2", "avx512"); NULL: the best */
-    bool precise;    /* no reduced-precision products anywhere */
+    bool precise;    /* no reduced-precision products; the KV cache is f32 unless said otherwise */
     uint64_t mem_limit; /* bytes that may be used at most; 0: what the system has */
     lr_progress_fn *progress;
     void *progress_ctx;

@@ -47,9 +47,6 @@ struct kernel_table {
     const char *name;                       /* "generic", "avx2", "avx512" */
     kernel_widen_fn *widen[LR_DTYPE_COUNT]; /* NULL where the dtype is not supported */
     kernel_dot_fn *dot[LR_DTYPE_COUNT];
-    /* The same with x rounded to bf16 and bf16 dot instructions; NULL where the processor has none. Not for
-     * --precise. */
-    kernel_dot_fn *dot_bf16_fast;
     void (*rms_norm)(const float *x, const float *weight, float eps, size_t n, float *out);
     /* x [n_heads, head_dim], rotated in place: pairs (i, i + rot/2) for i < rot/2; cos, sin [rot/2]. */
     void (*rope)(float *x, size_t n_heads, size_t head_dim, size_t rot, const float *cos, const float *sin);
@@ -73,14 +70,13 @@ struct matmul {
     const struct kernel_table *kernels;
     struct threads *threads;
     enum matmul_mode mode;
-    bool precise;
     void *blas; /* per-thread panels for kernel/blas.c; NULL with MATMUL_NATIVE */
 };
 
 /* Prepares: with auto or blas, allocates the panels and warms OpenBLAS's buffers (one call a thread). Where a
  * limit on address space leaves no room for OpenBLAS's buffers, native is taken and a warning logged. */
 enum lr_status matmul_open(const struct kernel_table *kernels, struct threads *threads, enum matmul_mode mode,
-                           bool precise, struct matmul *out, struct lr_error *err);
+                           struct matmul *out, struct lr_error *err);
 void matmul_close(struct matmul *m);
 /* Bytes that matmul_open takes for `threads`: panels and OpenBLAS's own buffers. */
 uint64_t matmul_memory(enum matmul_mode mode, uint32_t threads);
