@@ -5,6 +5,10 @@
 
 #include "base/str.h"
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "llm-run uses weights where they lie in the file, which is little-endian: so must the machine be"
+#endif
+
 enum lr_dtype {
     LR_F32,
     LR_F16,

@@ -1,0 +1,72 @@
+#include "support/support.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *support_data(const char *name) {
+    static char paths[4][4096];
+    static unsigned turn;
+    char *path = paths[turn++ % 4];
+    const char *root = getenv("LR_TEST_DATA");
+    snprintf(path, sizeof paths[0], "%s/%s", root ? root : "../shared/data", name);
+    if (access(path, R_OK) == 0) return path;
+    printf("%s is absent\n", path);
+    return NULL;
+}
+
+char *support_make_folder(void) {
+    const char *root = getenv("LR_TEST_TMP");
+    char name[4096];
+    snprintf(name, sizeof name, "%s/llm-run-XXXXXX", root ? root : "/tmp");
+    assert_non_null(mkdtemp(name));
+    return strdup(name);
+}
+
+static void remove_tree(const char *path) {
+    struct stat st;
+    DIR *folder = lstat(path, &st) == 0 && S_ISDIR(st.st_mode) ? opendir(path) : NULL;
+    if (!folder) {
+        unlink(path);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        char inner[8192];
+        snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+        remove_tree(inner);
+    }
+    closedir(folder);
+    rmdir(path);
+}
+
+void support_remove_folder(char *folder) {
+    remove_tree(folder);
+    free(folder);
+}
+
+void support_write_file(const char *folder, const char *name, const void *data, size_t len) {
+    char path[8192];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    if (len) assert_int_equal(fwrite(data, 1, len, f), len);
+    assert_int_equal(fclose(f), 0);
+}
+
+char *support_read_file(const char *path, size_t *len) {
+    FILE *f = fopen(path, "rb");
+    if (!f) return NULL;
+    char *data = NULL;
+    size_t size = 0, cap = 0, got;
+    do {
+        if (cap - size < 4097) data = realloc(data, cap = 2 * cap + 65536);
+        assert_non_null(data);
+        got = fread(data + size, 1, cap - size - 1, f);
+        size += got;
+    } while (got);
+    fclose(f);
+    data[size] = '\0';
+    if (len) *len = size;
+    return data;
+}

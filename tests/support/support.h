@@ -1,0 +1,37 @@
+/* support.h - what more than one C test needs. Include it first: it brings cmocka and what cmocka asks for.
+ *
+ * Tests run with the project root as working directory. */
+#ifndef LR_TESTS_SUPPORT_H
+#define LR_TESTS_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The path of `name` in the shared test data (../shared/data, or below LR_TEST_DATA); NULL, with a line that
+ * says so, where it is absent. The string is valid until the third next call. */
+const char *support_data(const char *name);
+
+/* Skips the test where the shared data lacks `name`; else `path` (a const char * declared here) is it. */
+#define SUPPORT_NEEDS_DATA(path, name)                                                                       \
+    const char *path = support_data(name);                                                                   \
+    if (!(path)) skip()
+
+/* A new empty folder below LR_TEST_TMP (else /tmp), to be removed with support_remove_folder. */
+char *support_make_folder(void);
+/* Removes it with all that is in it and frees the name. */
+void support_remove_folder(char *folder);
+
+/* Writes a whole file; the test fails where that cannot be done. */
+void support_write_file(const char *folder, const char *name, const void *data, size_t len);
+/* Reads a whole file, NUL-terminated, to be freed with free(); NULL where it cannot be read. */
+char *support_read_file(const char *path, size_t *len);
+
+#endif

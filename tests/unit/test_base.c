@@ -1,0 +1,160 @@
+/* Strings, buffers, errors, dtypes and the heap's door. */
+#include "support/support.h"
+
+#include "base/checked.h"
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+static void views_compare_by_bytes_then_length(void **state) {
+    (void)state;
+    assert_true(lr_str_cmp(LR_STR("a"), LR_STR("b")) < 0);
+    assert_true(lr_str_cmp(LR_STR("ab"), LR_STR("a")) > 0);
+    assert_true(lr_str_cmp(LR_STR("\xff"), LR_STR("a")) > 0);
+    assert_int_equal(lr_str_cmp(LR_STR(""), (struct lr_str){NULL, 0}), 0);
+    assert_false(lr_str_eq((struct lr_str){"a\0b", 3}, (struct lr_str){"a\0c", 3}));
+    assert_true(lr_str_starts(LR_STR("model.layers"), LR_STR("model.")));
+    assert_false(lr_str_starts(LR_STR("mod"), LR_STR("model.")));
+    assert_true(lr_str_ends(LR_STR("x.json"), LR_STR(".json")));
+    assert_false(lr_str_ends(LR_STR("json"), LR_STR(".json")));
+    assert_int_equal(lr_str_from(LR_STR("abc"), 1).len, 2);
+    assert_int_equal(lr_str_from(LR_STR("abc"), 4).len, 0);
+}
+
+static void buffer_is_terminated_after_each_step(void **state) {
+    (void)state;
+    struct lr_buf b = {0};
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(lr_buf_printf(&b, "%d,", i), 0);
+        assert_int_equal(b.data[b.len], '\0');
+    }
+    assert_int_equal(b.len, 10 * 2 + 90 * 3 + 900 * 4);
+    assert_int_equal(lr_buf_append(&b, "\0x", 2), 0);
+    assert_int_equal(b.data[b.len - 1], 'x');
+    lr_buf_free(&b);
+    assert_null(b.data);
+}
+
+static void buffer_is_unchanged_when_memory_is_refused(void **state) {
+    (void)state;
+    struct lr_buf b = {0};
+    assert_int_equal(lr_buf_append_str(&b, LR_STR("1234567")), 0);
+    lr_mem_fail_after(1, 1);
+    int failed = lr_buf_append_str(&b, LR_STR("a longer text than there is room for"));
+    lr_mem_fail_after(0, 0);
+    assert_int_equal(failed, -1);
+    assert_string_equal(b.data, "1234567");
+    lr_buf_free(&b);
+}
+
+static void chosen_allocation_fails_once_or_from_then_on(void **state) {
+    (void)state;
+    lr_mem_fail_after(2, 0);
+    void *first = lr_malloc(1), *second = lr_malloc(1), *third = lr_malloc(1);
+    assert_non_null(first);
+    assert_null(second);
+    assert_non_null(third);
+    assert_int_equal(lr_mem_count(), 3);
+    lr_mem_fail_after(1, 1);
+    assert_null(lr_calloc(1, 1));
+    assert_null(lr_calloc(1, 1));
+    lr_mem_fail_after(0, 0);
+    lr_free(first);
+    lr_free(third);
+}
+
+static void sizes_that_overflow_are_refused(void **state) {
+    (void)state;
+    uint64_t n;
+    size_t s;
+    assert_true(lr_mul_u64(UINT64_MAX / 2 + 1, 2, &n));
+    assert_false(lr_mul_u64(UINT64_MAX / 2, 2, &n));
+    assert_true(lr_add_size(SIZE_MAX, 1, &s));
+    assert_true(lr_round_up_u64(UINT64_MAX, 64, &n));
+    assert_false(lr_round_up_u64(65, 64, &n));
+    assert_int_equal(n, 128);
+    assert_null(lr_realloc(NULL, SIZE_MAX / 2, 4));
+    assert_null(lr_calloc(SIZE_MAX / 2, 4));
+    char *items = NULL;
+    size_t cap = 0;
+    assert_int_equal(lr_grow(&items, &cap, SIZE_MAX - 1, 2), -1);
+    assert_int_equal(cap, 0);
+}
+
+static void message_is_cut_between_characters(void **state) {
+    (void)state;
+    struct lr_error err;
+    char text[2 * sizeof err.message];
+    for (size_t lead = 0; lead < 4; lead++) {
+        memset(text, 'x', lead);
+        for (size_t i = lead; i + 4 < sizeof text; i += 3) memcpy(text + i, "\xe2\x82\xac", 4);
+        assert_int_equal(lr_fail(&err, LR_EMODEL, "%s", text), LR_EMODEL);
+        assert_int_equal(err.status, LR_EMODEL);
+        size_t len = strlen(err.message);
+        assert_true(len > sizeof err.message - 5);
+        assert_int_equal((len - lead) % 3, 0);
+    }
+    assert_int_equal(lr_fail(NULL, LR_EUSAGE, "nobody reads this"), LR_EUSAGE);
+}
+
+static enum lr_status forward(enum lr_status inner, int *reached) {
+    LR_TRY(inner);
+    *reached = 1;
+    return LR_OK;
+}
+
+static void try_forwards_a_failure(void **state) {
+    (void)state;
+    int reached = 0;
+    assert_int_equal(forward(LR_EMEMORY, &reached), LR_EMEMORY);
+    assert_int_equal(reached, 0);
+    assert_int_equal(forward(LR_OK, &reached), LR_OK);
+    assert_int_equal(reached, 1);
+}
+
+static void dtypes_are_named_and_sized(void **state) {
+    (void)state;
+    static const size_t sizes[LR_DTYPE_COUNT] = {4, 2, 2, 8, 1, 1, 8, 4, 2, 1, 8, 4, 2, 1, 1};
+    for (int i = 0; i < LR_DTYPE_COUNT; i++) {
+        enum lr_dtype d;
+        assert_true(lr_dtype_parse(lr_str_of(lr_dtype_name((enum lr_dtype)i)), &d));
+        assert_int_equal(d, i);
+        assert_int_equal(lr_dtype_size(d), sizes[i]);
+        assert_non_null(lr_dtype_label(d));
+    }
+    enum lr_dtype d;
+    assert_false(lr_dtype_parse(LR_STR("bf16"), &d));
+    assert_false(lr_dtype_parse(LR_STR("F32 "), &d));
+}
+
+static void remember(void *ctx, enum lr_log_level level, const char *line) {
+    snprintf(ctx, 64, "%d %s", (int)level, line);
+}
+
+static void log_goes_to_the_sink_alone(void **state) {
+    (void)state;
+    char seen[64] = "";
+    lr_log(LR_LOG_WARN, "nobody listens");
+    lr_log_set(remember, seen);
+    lr_log(LR_LOG_INFO, "layer %d", 7);
+    lr_log_set(NULL, NULL);
+    lr_log(LR_LOG_WARN, "nobody listens any more");
+    assert_string_equal(seen, "1 layer 7");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(views_compare_by_bytes_then_length),
+        cmocka_unit_test(buffer_is_terminated_after_each_step),
+        cmocka_unit_test(buffer_is_unchanged_when_memory_is_refused),
+        cmocka_unit_test(chosen_allocation_fails_once_or_from_then_on),
+        cmocka_unit_test(sizes_that_overflow_are_refused),
+        cmocka_unit_test(message_is_cut_between_characters),
+        cmocka_unit_test(try_forwards_a_failure),
+        cmocka_unit_test(dtypes_are_named_and_sized),
+        cmocka_unit_test(log_goes_to_the_sink_alone),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
