@@ -1,10 +1,10 @@
 /* llm_run.h - the public interface of llm-run: run a Hugging Face model directory on a CPU.
  *
  *     struct lr_engine *engine;  struct lr_session *session;  struct lr_error err;
- *     lr_engine_open("model_dir", NULL, &engine, &err);            a loaded model, read-only, shared by
- * sessions lr_session_open(engine, NULL, &session, &err);               one sequence: KV cache, position,
- * sampler lr_session_feed_text(session, prompt, strlen(prompt), &err); lr_session_generate(session, NULL,
- * on_text, NULL, NULL, &err);
+ *     lr_engine_open("model_dir", NULL, &engine, &err);      a loaded model, read-only, shared by sessions
+ *     lr_session_open(engine, NULL, &session, &err);         one sequence: KV cache, position, sampler
+ *     lr_session_feed_text(session, prompt, strlen(prompt), &err);
+ *     lr_session_generate(session, NULL, on_text, NULL, NULL, &err);
  *
  * Every fallible function returns LR_OK or the kind of failure and writes one line into `err` (may be NULL).
  * Nothing here prints, exits or reads the environment. An engine may be used by several threads at once, a
@@ -44,8 +44,7 @@ typedef void lr_log_fn(void *ctx, enum lr_log_level level, const char *line);
  * Process-wide: set it before the first engine is opened. */
 void lr_set_log(lr_log_fn *sink, void *ctx);
 
-/* ---- engine
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- engine -------------------------------------------------------------------------------------------- */
 
 struct lr_engine;
 
@@ -60,9 +59,11 @@ struct lr_engine_options {
     enum lr_matmul matmul; /* which products read a prompt; decoding one token is always native unless blas */
     const char *isa; /* no kernels above this instruction set ("generic", "avx2", "avx512"); NULL: the best */
     bool precise;    /* no reduced-precision products; the KV cache is f32 unless said otherwise */
-    uint64_t mem_limit; /* bytes that may be used at most; 0: what the system has */
+    uint64_t mem_limit;  /* bytes that may be used at most; 0: what the system has */
+    bool tokenizer_only; /* the tokenizer's files alone: for lr_tokenize, lr_detokenize, lr_token_piece */
     lr_progress_fn *progress;
     void *progress_ctx;
+    const volatile int *interrupt; /* nonzero stops loading, prefill and scoring: LR_EINTERRUPTED; or NULL */
 };
 struct lr_engine_options lr_engine_defaults(void);
 
@@ -82,8 +83,7 @@ struct lr_model_info {
 };
 struct lr_model_info lr_engine_info(const struct lr_engine *engine);
 
-/* ---- text and ids
- * ---------------------------------------------------------------------------------------------- */
+/* ---- text and ids -------------------------------------------------------------------------------------- */
 
 /* Ids of `len` bytes of text; invalid UTF-8 is read as U+FFFD. With `specials` the ids that the tokenizer's
  * post-processor adds (BOS and kin) are included. `*ids` is to be freed with lr_ids_free. */
@@ -94,9 +94,10 @@ void lr_ids_free(uint32_t *ids);
 enum lr_status lr_detokenize(const struct lr_engine *engine, const uint32_t *ids, size_t n_ids, char **text,
                              size_t *len, struct lr_error *err);
 void lr_text_free(char *text);
+/* The piece of one id as it stands in the vocabulary, `*len` bytes owned by the engine; NULL when unknown. */
+const char *lr_token_piece(const struct lr_engine *engine, uint32_t id, size_t *len);
 
-/* ---- session
- * --------------------------------------------------------------------------------------------------- */
+/* ---- session ------------------------------------------------------------------------------------------- */
 
 struct lr_session;
 
@@ -142,16 +143,14 @@ void lr_session_reset(struct lr_session *session);
 uint32_t lr_session_position(const struct lr_session *session); /* tokens in the sequence */
 uint32_t lr_session_context(const struct lr_session *session);  /* positions there are */
 uint64_t lr_session_seed(const struct lr_session *session);
-/* The logits after the last token fed, [vocab]; valid until the session is used again. NULL before the first.
- */
+/* The logits after the last token fed, [vocab]; valid until used again. NULL before the first. */
 const float *lr_session_logits(const struct lr_session *session);
 
 /* Draws the next token from the logits, appends and reads it. `*id` is it, and `*end` says whether it ends
  * the text (an end-of-sequence token is drawn but not read). */
 enum lr_status lr_session_next(struct lr_session *session, uint32_t *id, bool *end, struct lr_error *err);
 
-/* ---- generation
- * ------------------------------------------------------------------------------------------------ */
+/* ---- generation ---------------------------------------------------------------------------------------- */
 
 enum lr_finish { LR_FINISH_EOS, LR_FINISH_STOP, LR_FINISH_LENGTH, LR_FINISH_INTERRUPTED };
 
@@ -199,8 +198,7 @@ enum lr_status lr_session_generate(struct lr_session *session, const struct lr_g
 enum lr_status lr_session_score(struct lr_session *session, const uint32_t *ids, size_t n_ids,
                                 float *logprobs /* [n_ids] */, struct lr_error *err);
 
-/* ---- planning
- * -------------------------------------------------------------------------------------------------- */
+/* ---- planning ------------------------------------------------------------------------------------------ */
 
 /* Where the bytes would live for a session of `context` positions. Computed from headers and the system's
  * facts; no weight is read. */
@@ -214,6 +212,15 @@ struct lr_plan {
 };
 enum lr_status lr_plan(const struct lr_engine *engine, const struct lr_session_options *options,
                        struct lr_plan *out, struct lr_error *err);
+
+/* ---- the machine --------------------------------------------------------------------------------------- */
+
+/* Bytes that a share of memory is a share of: MemTotal, or the smallest control group limit; 0: unknown. */
+uint64_t lr_memory_total(void);
+/* The greatest resident set of this process so far, in bytes; 0: unknown. */
+uint64_t lr_memory_peak(void);
+/* How the library was built and what it would run on, in one line: compiler, kernels, BLAS. */
+void lr_build_info(char *line, size_t size);
 
 #ifdef __cplusplus
 }

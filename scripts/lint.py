@@ -9,7 +9,7 @@ Rules checked here, over src/, include/, main.c:
   below cli    no printing, exiting, environment or raw heap calls; no mutable globals but the known ones
   lengths      files <= 500 lines; functions <= 80 (kernels excepted), nine in ten < 40, median <= 15
   headers      open with a comment that says what they are for, and have an include guard
-Text rules over the whole tree: no tabs in C, no trailing blanks, no notes of work left undone.
+Text rules over the whole tree: no tabs and no lines over 110 columns in C, no trailing blanks, no notes of work left undone.
 """
 import concurrent.futures
 import fnmatch
@@ -170,6 +170,8 @@ def check_form(stats):
                 bad.append(f"{path}:{n}: blanks at the end of the line")
             if "\t" in line and path.endswith((".c", ".h", ".inc")):
                 bad.append(f"{path}:{n}: a tab")
+            if len(line) > 110 and path.endswith((".c", ".h", ".inc")):
+                bad.append(f"{path}:{n}: {len(line)} columns, the limit is 110")
             if UNDONE.search(line):
                 bad.append(f"{path}:{n}: work left undone: {line.strip()[:60]}")
     return bad
