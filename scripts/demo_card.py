@@ -1,15 +1,31 @@
 """The model card of the demo model. Called by train_demo.py when a run ends."""
+
 import json
 
-NAMES = {"chat": "chat template", "raw": "the bare question and a newline", "question_answer": "`Question: ... Answer:`"}
+NAMES = {
+    "chat": "chat template",
+    "raw": "the bare question and a newline",
+    "question_answer": "`Question: ... Answer:`",
+}
 
 
 def accuracy_table(result):
     forms = list(NAMES)
-    lines = ["| kind | held out | " + " | ".join(NAMES[f] for f in forms) + " |", "|---|---:|" + "---:|" * len(forms)]
+    lines = [
+        "| kind | held out | " + " | ".join(NAMES[f] for f in forms) + " |",
+        "|---|---:|" + "---:|" * len(forms),
+    ]
     for kind, (_, total) in result["chat"]["kinds"].items():
-        lines.append(f"| {kind} | {total} | " + " | ".join(f"{result[f]['kinds'][kind][0] / total:.1%}" for f in forms) + " |")
-    lines.append(f"| **all** | **{result['questions']}** | " + " | ".join(f"**{result[f]['accuracy']:.1%}**" for f in forms) + " |")
+        lines.append(
+            f"| {kind} | {total} | "
+            + " | ".join(f"{result[f]['kinds'][kind][0] / total:.1%}" for f in forms)
+            + " |"
+        )
+    lines.append(
+        f"| **all** | **{result['questions']}** | "
+        + " | ".join(f"**{result[f]['accuracy']:.1%}**" for f in forms)
+        + " |"
+    )
     return "\n".join(lines)
 
 
@@ -17,9 +33,12 @@ def write_card(out, args, result, stories, seconds, versions, command, parameter
     """README.md in the directory `out`. `stories`: (prompt, temperature, text); `seconds`: wall time of training."""
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     tokens = args.steps * args.rows * config["max_position_embeddings"]
-    shown = "\n\n".join(f"Prompt `{p}`, {'greedy' if not t else f'temperature {t}'}:\n\n> {text}" for p, t, text in stories)
+    shown = "\n\n".join(
+        f"Prompt `{p}`, {'greedy' if not t else f'temperature {t}'}:\n\n> {text}" for p, t, text in stories
+    )
     used = ", ".join(f"{k} {v}" for k, v in versions.items())
-    (out / "README.md").write_text(f"""---
+    (out / "README.md").write_text(
+        f"""---
 license: mit
 language: en
 library_name: transformers
@@ -70,4 +89,6 @@ sentence, character for character. Measured with the bf16 weights of this direct
 
 Sums and differences with numbers to 20, products to 49, numbers to 100. Beyond that it answers just as surely, and
 wrongly. Its stories vary some fifty plots. It was made to be looked at and tested with, not to be relied upon.
-""", encoding="utf-8")
+""",
+        encoding="utf-8",
+    )

@@ -4,6 +4,7 @@ A question is (kind, phrasing, operands). `held_out` puts about one in ten of th
 that no held-out question is ever seen in training while the same fact is seen in other phrasings.
 Called by demo_corpus.py (training text) and train_demo.py (measuring).
 """
+
 import hashlib
 from collections import namedtuple
 
@@ -15,14 +16,58 @@ DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 MONTHS = "January February March April May June July August September October November December".split()
 LENGTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
-COLOURS = {"Grass": "green", "The sky": "blue", "Snow": "white", "Coal": "black", "A lemon": "yellow", "A banana": "yellow", "A carrot": "orange",
-           "A tomato": "red", "A strawberry": "red", "A cherry": "red", "A frog": "green", "A polar bear": "white", "Chocolate": "brown",
-           "A pumpkin": "orange", "Milk": "white", "The sun": "yellow", "A leaf": "green", "The sea": "blue", "A fire engine": "red",
-           "A crow": "black", "A swan": "white", "A flamingo": "pink", "A pig": "pink", "An elephant": "grey", "A mouse": "grey",
-           "A cucumber": "green", "A pea": "green", "Salt": "white", "Sugar": "white", "Honey": "golden", "A blueberry": "blue", "A plum": "purple",
-           "An orange": "orange", "A bear": "brown", "Wood": "brown", "Mud": "brown", "A fox": "red", "A ladybird": "red", "A chick": "yellow",
-           "A sunflower": "yellow", "The night": "black", "A cloud": "white", "Lavender": "purple", "A crocodile": "green", "Rice": "white", "Silver": "grey",
-           "A raven": "black", "A rose": "red", "A grape": "purple", "Cheese": "yellow"}
+COLOURS = {
+    "Grass": "green",
+    "The sky": "blue",
+    "Snow": "white",
+    "Coal": "black",
+    "A lemon": "yellow",
+    "A banana": "yellow",
+    "A carrot": "orange",
+    "A tomato": "red",
+    "A strawberry": "red",
+    "A cherry": "red",
+    "A frog": "green",
+    "A polar bear": "white",
+    "Chocolate": "brown",
+    "A pumpkin": "orange",
+    "Milk": "white",
+    "The sun": "yellow",
+    "A leaf": "green",
+    "The sea": "blue",
+    "A fire engine": "red",
+    "A crow": "black",
+    "A swan": "white",
+    "A flamingo": "pink",
+    "A pig": "pink",
+    "An elephant": "grey",
+    "A mouse": "grey",
+    "A cucumber": "green",
+    "A pea": "green",
+    "Salt": "white",
+    "Sugar": "white",
+    "Honey": "golden",
+    "A blueberry": "blue",
+    "A plum": "purple",
+    "An orange": "orange",
+    "A bear": "brown",
+    "Wood": "brown",
+    "Mud": "brown",
+    "A fox": "red",
+    "A ladybird": "red",
+    "A chick": "yellow",
+    "A sunflower": "yellow",
+    "The night": "black",
+    "A cloud": "white",
+    "Lavender": "purple",
+    "A crocodile": "green",
+    "Rice": "white",
+    "Silver": "grey",
+    "A raven": "black",
+    "A rose": "red",
+    "A grape": "purple",
+    "Cheese": "yellow",
+}
 OPPOSITES = """hot cold|big small|up down|day night|happy sad|fast slow|good bad|old new|tall short|wet dry|open closed|full empty|light dark|hard soft|
 loud quiet|early late|in out|left right|rich poor|strong weak|clean dirty|near far|high low|true false|begin end|love hate|black white|thick thin|heavy light|
 awake asleep|brave afraid|win lose|push pull|always never|above below|front back|inside outside|sweet sour|wide narrow|warm cool|deep shallow|yes no|
@@ -67,45 +112,125 @@ def arithmetic(kind, pairs, sign, verb, result, digits, words, stories):
         for p, text in enumerate(digits):
             yield Question(kind, f"d{p}", (a, b), text.format(a=a, b=b), f"{a} {verb} {b} is {r}.")
         for p, text in enumerate(words):
-            yield Question(kind, f"w{p}", (a, b), text.format(a=word(a), b=word(b), A=cap(word(a))), f"{cap(word(a))} {verb} {word(b)} is {word(r)}.")
+            yield Question(
+                kind,
+                f"w{p}",
+                (a, b),
+                text.format(a=word(a), b=word(b), A=cap(word(a))),
+                f"{cap(word(a))} {verb} {word(b)} is {word(r)}.",
+            )
         for p, (text, answer) in enumerate(stories):
             n, t = pick(NAMES, kind, p, a, b), pick(FRUIT, p, b, a)
-            yield Question(kind, f"s{p}", (a, b), text.format(n=n, ts=t + "s", at=many(a, t), b=b, a=a, bt=many(b, t)), answer.format(n=n, rt=many(r, t)))
+            yield Question(
+                kind,
+                f"s{p}",
+                (a, b),
+                text.format(n=n, ts=t + "s", at=many(a, t), b=b, a=a, bt=many(b, t)),
+                answer.format(n=n, rt=many(r, t)),
+            )
 
 
 def sums():
     pairs = [(a, b) for a in range(21) for b in range(21)]
-    yield from arithmetic("addition", pairs, "+", "plus", lambda a, b: a + b,
-                          ["What is {a} + {b}?", "What is {a} plus {b}?", "How much is {a} + {b}?", "How much is {a} plus {b}?", "{a} + {b} = ?", "What do you get if you add {a} and {b}?",
-                           "Please add {a} and {b}.", "Can you tell me what {a} + {b} is?", "Calculate {a} + {b}.", "What is the sum of {a} and {b}?"],
-                          ["What is {a} plus {b}?", "How much is {a} plus {b}?", "What is the sum of {a} and {b}?"],
-                          [("{n} has {at} and gets {b} more. How many {ts} does {n} have now?", "{n} has {rt} now."),
-                           ("There are {at} in a basket. {n} puts in {b} more. How many {ts} are in the basket?", "Now the basket holds {rt}.")])
+    yield from arithmetic(
+        "addition",
+        pairs,
+        "+",
+        "plus",
+        lambda a, b: a + b,
+        [
+            "What is {a} + {b}?",
+            "What is {a} plus {b}?",
+            "How much is {a} + {b}?",
+            "How much is {a} plus {b}?",
+            "{a} + {b} = ?",
+            "What do you get if you add {a} and {b}?",
+            "Please add {a} and {b}.",
+            "Can you tell me what {a} + {b} is?",
+            "Calculate {a} + {b}.",
+            "What is the sum of {a} and {b}?",
+        ],
+        ["What is {a} plus {b}?", "How much is {a} plus {b}?", "What is the sum of {a} and {b}?"],
+        [
+            ("{n} has {at} and gets {b} more. How many {ts} does {n} have now?", "{n} has {rt} now."),
+            (
+                "There are {at} in a basket. {n} puts in {b} more. How many {ts} are in the basket?",
+                "Now the basket holds {rt}.",
+            ),
+        ],
+    )
 
 
 def differences():
     pairs = [(a, b) for a in range(21) for b in range(a + 1)]
-    yield from arithmetic("subtraction", pairs, "-", "minus", lambda a, b: a - b,
-                          ["What is {a} - {b}?", "What is {a} minus {b}?", "How much is {a} - {b}?", "How much is {a} minus {b}?", "{a} - {b} = ?", "What do you get if you take {b} from {a}?",
-                           "Please take {b} away from {a}.", "Can you tell me what {a} - {b} is?", "Calculate {a} - {b}.", "What is left if you take {b} away from {a}?"],
-                          ["What is {a} minus {b}?", "How much is {a} minus {b}?", "What is left if you take {b} away from {a}?"],
-                          [("{n} has {at} and gives away {b}. How many {ts} does {n} have now?", "{n} has {rt} now."),
-                           ("{n} had {at} and lost {b} of them. How many {ts} are left?", "{n} has {rt} left.")])
+    yield from arithmetic(
+        "subtraction",
+        pairs,
+        "-",
+        "minus",
+        lambda a, b: a - b,
+        [
+            "What is {a} - {b}?",
+            "What is {a} minus {b}?",
+            "How much is {a} - {b}?",
+            "How much is {a} minus {b}?",
+            "{a} - {b} = ?",
+            "What do you get if you take {b} from {a}?",
+            "Please take {b} away from {a}.",
+            "Can you tell me what {a} - {b} is?",
+            "Calculate {a} - {b}.",
+            "What is left if you take {b} away from {a}?",
+        ],
+        [
+            "What is {a} minus {b}?",
+            "How much is {a} minus {b}?",
+            "What is left if you take {b} away from {a}?",
+        ],
+        [
+            ("{n} has {at} and gives away {b}. How many {ts} does {n} have now?", "{n} has {rt} now."),
+            ("{n} had {at} and lost {b} of them. How many {ts} are left?", "{n} has {rt} left."),
+        ],
+    )
 
 
 def products():
     pairs = [(a, b) for a in range(11) for b in range(11) if a * b <= 49]
-    yield from arithmetic("multiplication", pairs, "x", "times", lambda a, b: a * b,
-                          ["What is {a} x {b}?", "What is {a} times {b}?", "How much is {a} times {b}?", "{a} x {b} = ?", "Calculate {a} x {b}.", "What is {a} * {b}?",
-                           "Can you tell me what {a} times {b} is?", "What do you get if you multiply {a} by {b}?"],
-                          ["What is {a} times {b}?", "How much is {a} times {b}?", "Tell me what {a} times {b} is."], [])
+    yield from arithmetic(
+        "multiplication",
+        pairs,
+        "x",
+        "times",
+        lambda a, b: a * b,
+        [
+            "What is {a} x {b}?",
+            "What is {a} times {b}?",
+            "How much is {a} times {b}?",
+            "{a} x {b} = ?",
+            "Calculate {a} x {b}.",
+            "What is {a} * {b}?",
+            "Can you tell me what {a} times {b} is?",
+            "What do you get if you multiply {a} by {b}?",
+        ],
+        ["What is {a} times {b}?", "How much is {a} times {b}?", "Tell me what {a} times {b} is."],
+        [],
+    )
 
 
 def colours():
     for thing, colour in COLOURS.items():
         low = thing[0].lower() + thing[1:]
-        forms = ["What colour is {t}?", "What color is {t}?", "Which colour is {t}?", "Tell me the colour of {t}.", "What is the colour of {t}?", "Which colour does {t} have?",
-                 "Do you know what colour {t} is?", "What colour does {t} have?", "Can you tell me the colour of {t}?", "Please name the colour of {t}."]
+        forms = [
+            "What colour is {t}?",
+            "What color is {t}?",
+            "Which colour is {t}?",
+            "Tell me the colour of {t}.",
+            "What is the colour of {t}?",
+            "Which colour does {t} have?",
+            "Do you know what colour {t} is?",
+            "What colour does {t} have?",
+            "Can you tell me the colour of {t}?",
+            "Please name the colour of {t}.",
+        ]
         for p, text in enumerate(forms):
             yield Question("colours", f"p{p}", (low,), text.format(t=low), f"{thing} is {colour}.")
 
@@ -118,39 +243,115 @@ def opposites():
             if x in seen:
                 continue
             seen.add(x)
-            forms = ["What is the opposite of {x}?", "What's the opposite of {x}?", "Tell me the opposite of {x}.", "Which word is the opposite of {x}?", "What word means the opposite of {x}?",
-                     "Do you know the opposite of {x}?", "Can you tell me the opposite of {x}?", "Name the opposite of {x}.", "Give me the opposite of {x}.", "The opposite of {x} is what?"]
+            forms = [
+                "What is the opposite of {x}?",
+                "What's the opposite of {x}?",
+                "Tell me the opposite of {x}.",
+                "Which word is the opposite of {x}?",
+                "What word means the opposite of {x}?",
+                "Do you know the opposite of {x}?",
+                "Can you tell me the opposite of {x}?",
+                "Name the opposite of {x}.",
+                "Give me the opposite of {x}.",
+                "The opposite of {x} is what?",
+            ]
             for p, text in enumerate(forms):
                 yield Question("opposites", f"p{p}", (x,), text.format(x=x), f"The opposite of {x} is {y}.")
 
 
 def counting():
     for n in range(0, 100):
-        for p, text in enumerate(["What comes after {n}?", "Which number comes after {n}?", "What number comes right after {n}?", "What is the next number after {n}?",
-                                  "Which number follows {n}?", "I am counting and I just said {n}. What comes next?", "Tell me the number after {n}."]):
+        for p, text in enumerate(
+            [
+                "What comes after {n}?",
+                "Which number comes after {n}?",
+                "What number comes right after {n}?",
+                "What is the next number after {n}?",
+                "Which number follows {n}?",
+                "I am counting and I just said {n}. What comes next?",
+                "Tell me the number after {n}.",
+            ]
+        ):
             yield Question("counting", f"after{p}", (n,), text.format(n=n), f"After {n} comes {n + 1}.")
     for n in range(1, 101):
-        for p, text in enumerate(["What comes before {n}?", "Which number comes before {n}?", "What number comes right before {n}?", "Which number is just before {n}?",
-                                  "Tell me the number before {n}.", "What is the number before {n}?"]):
+        for p, text in enumerate(
+            [
+                "What comes before {n}?",
+                "Which number comes before {n}?",
+                "What number comes right before {n}?",
+                "Which number is just before {n}?",
+                "Tell me the number before {n}.",
+                "What is the number before {n}?",
+            ]
+        ):
             yield Question("counting", f"before{p}", (n,), text.format(n=n), f"Before {n} comes {n - 1}.")
     for n in range(1, 50):
-        for p, text in enumerate(["Which number is between {a} and {b}?", "What number comes between {a} and {b}?", "What is between {a} and {b}?", "Tell me the number between {a} and {b}."]):
-            yield Question("counting", f"between{p}", (n - 1, n + 1), text.format(a=n - 1, b=n + 1), f"Between {n - 1} and {n + 1} comes {n}.")
+        for p, text in enumerate(
+            [
+                "Which number is between {a} and {b}?",
+                "What number comes between {a} and {b}?",
+                "What is between {a} and {b}?",
+                "Tell me the number between {a} and {b}.",
+            ]
+        ):
+            yield Question(
+                "counting",
+                f"between{p}",
+                (n - 1, n + 1),
+                text.format(a=n - 1, b=n + 1),
+                f"Between {n - 1} and {n + 1} comes {n}.",
+            )
     for a in range(0, 21):
         for b in range(0, 21):
             if not 2 <= abs(b - a) <= 12:
                 continue
             step = 1 if b > a else -1
-            forms = ["Count from {a} to {b}.", "Can you count from {a} to {b}?", "Please count from {a} to {b}.", "Count {d} from {a} to {b}.", "Please count {d} from {a} to {b}."]
+            forms = [
+                "Count from {a} to {b}.",
+                "Can you count from {a} to {b}?",
+                "Please count from {a} to {b}.",
+                "Count {d} from {a} to {b}.",
+                "Please count {d} from {a} to {b}.",
+            ]
             for p, text in enumerate(forms):
-                yield Question("counting", f"count{p}", (a, b), text.format(a=a, b=b, d="up" if step > 0 else "down"), ", ".join(map(str, range(a, b + step, step))) + ".")
+                yield Question(
+                    "counting",
+                    f"count{p}",
+                    (a, b),
+                    text.format(a=a, b=b, d="up" if step > 0 else "down"),
+                    ", ".join(map(str, range(a, b + step, step))) + ".",
+                )
     for a in range(0, 21):
         for b in range(0, 21):
             if a != b:
-                for p, text in enumerate(["Which number is bigger, {a} or {b}?", "Which is more, {a} or {b}?", "What is bigger, {a} or {b}?"]):
-                    yield Question("comparing", f"big{p}", (a, b), text.format(a=a, b=b), f"{max(a, b)} is bigger than {min(a, b)}.")
-                for p, text in enumerate(["Which number is smaller, {a} or {b}?", "Which is less, {a} or {b}?", "What is smaller, {a} or {b}?"]):
-                    yield Question("comparing", f"small{p}", (a, b), text.format(a=a, b=b), f"{min(a, b)} is smaller than {max(a, b)}.")
+                for p, text in enumerate(
+                    [
+                        "Which number is bigger, {a} or {b}?",
+                        "Which is more, {a} or {b}?",
+                        "What is bigger, {a} or {b}?",
+                    ]
+                ):
+                    yield Question(
+                        "comparing",
+                        f"big{p}",
+                        (a, b),
+                        text.format(a=a, b=b),
+                        f"{max(a, b)} is bigger than {min(a, b)}.",
+                    )
+                for p, text in enumerate(
+                    [
+                        "Which number is smaller, {a} or {b}?",
+                        "Which is less, {a} or {b}?",
+                        "What is smaller, {a} or {b}?",
+                    ]
+                ):
+                    yield Question(
+                        "comparing",
+                        f"small{p}",
+                        (a, b),
+                        text.format(a=a, b=b),
+                        f"{min(a, b)} is smaller than {max(a, b)}.",
+                    )
 
 
 def fact(kind, name, texts, answer, operands=()):
@@ -161,45 +362,241 @@ def fact(kind, name, texts, answer, operands=()):
 def days():
     for i, d in enumerate(DAYS):
         nxt, prv, two = DAYS[(i + 1) % 7], DAYS[i - 1], DAYS[(i + 2) % 7]
-        yield from fact("days", "after", [f"What day comes after {d}?", f"Which day comes after {d}?", f"What is the day after {d}?", f"Which day follows {d}?", f"What day is right after {d}?",
-                                         f"Tell me the day after {d}.", f"Do you know which day comes after {d}?", f"What comes after {d}?"], f"After {d} comes {nxt}.", (d,))
-        yield from fact("days", "before", [f"What day comes before {d}?", f"Which day comes before {d}?", f"What is the day before {d}?", f"What day is right before {d}?", f"Tell me the day before {d}.",
-                                          f"Do you know which day comes before {d}?", f"What comes before {d}?"], f"Before {d} comes {prv}.", (d,))
-        yield from fact("days", "tomorrow", [f"If today is {d}, what day is tomorrow?", f"Today is {d}. What day is tomorrow?", f"Today is {d}. Which day is it tomorrow?", f"It is {d} today. What day will it be tomorrow?",
-                                            f"If it is {d} today, what day is it tomorrow?"], f"If today is {d}, tomorrow is {nxt}.", (d,))
-        yield from fact("days", "yesterday", [f"If today is {d}, what day was yesterday?", f"Today is {d}. What day was yesterday?", f"Today is {d}. Which day was it yesterday?", f"It is {d} today. What day was it yesterday?",
-                                             f"If it is {d} today, what day was it yesterday?"], f"If today is {d}, yesterday was {prv}.", (d,))
-        yield from fact("days", "two", [f"What day is two days after {d}?", f"Which day comes two days after {d}?", f"Which day is two days after {d}?", f"Today is {d}. What day is it in two days?",
-                                       f"If today is {d}, what day is it in two days?"], f"Two days after {d} comes {two}.", (d,))
+        yield from fact(
+            "days",
+            "after",
+            [
+                f"What day comes after {d}?",
+                f"Which day comes after {d}?",
+                f"What is the day after {d}?",
+                f"Which day follows {d}?",
+                f"What day is right after {d}?",
+                f"Tell me the day after {d}.",
+                f"Do you know which day comes after {d}?",
+                f"What comes after {d}?",
+            ],
+            f"After {d} comes {nxt}.",
+            (d,),
+        )
+        yield from fact(
+            "days",
+            "before",
+            [
+                f"What day comes before {d}?",
+                f"Which day comes before {d}?",
+                f"What is the day before {d}?",
+                f"What day is right before {d}?",
+                f"Tell me the day before {d}.",
+                f"Do you know which day comes before {d}?",
+                f"What comes before {d}?",
+            ],
+            f"Before {d} comes {prv}.",
+            (d,),
+        )
+        yield from fact(
+            "days",
+            "tomorrow",
+            [
+                f"If today is {d}, what day is tomorrow?",
+                f"Today is {d}. What day is tomorrow?",
+                f"Today is {d}. Which day is it tomorrow?",
+                f"It is {d} today. What day will it be tomorrow?",
+                f"If it is {d} today, what day is it tomorrow?",
+            ],
+            f"If today is {d}, tomorrow is {nxt}.",
+            (d,),
+        )
+        yield from fact(
+            "days",
+            "yesterday",
+            [
+                f"If today is {d}, what day was yesterday?",
+                f"Today is {d}. What day was yesterday?",
+                f"Today is {d}. Which day was it yesterday?",
+                f"It is {d} today. What day was it yesterday?",
+                f"If it is {d} today, what day was it yesterday?",
+            ],
+            f"If today is {d}, yesterday was {prv}.",
+            (d,),
+        )
+        yield from fact(
+            "days",
+            "two",
+            [
+                f"What day is two days after {d}?",
+                f"Which day comes two days after {d}?",
+                f"Which day is two days after {d}?",
+                f"Today is {d}. What day is it in two days?",
+                f"If today is {d}, what day is it in two days?",
+            ],
+            f"Two days after {d} comes {two}.",
+            (d,),
+        )
         o = ORDINALS[i]
-        yield from fact("days", "nth", [f"What is the {o} day of the week?", f"Which day is the {o} day of the week?", f"Name the {o} day of the week.", f"Tell me the {o} day of the week.",
-                                       f"Which is the {o} day of the week?", f"Do you know the {o} day of the week?"], f"The {o} day of the week is {d}.", (i + 1,))
-    yield from fact("days", "count", ["How many days are in a week?", "How many days are there in a week?", "How many days does a week have?", "How many days has a week?", "Tell me how many days are in a week.",
-                                      "Do you know how many days a week has?", "What number of days does a week have?", "A week has how many days?"], "There are 7 days in a week.")
-    yield from fact("days", "weekend", ["Which days are the weekend?", "What days are the weekend?", "Which days make up the weekend?", "Name the days of the weekend.", "What are the days of the weekend?",
-                                        "Tell me the days of the weekend."], "The weekend is Saturday and Sunday.")
-    yield from fact("days", "list", ["Name the days of the week.", "What are the days of the week?", "Tell me the days of the week.", "Which days are in a week?", "List the days of the week.",
-                                     "Can you name the days of the week?"], "The days of the week are " + ", ".join(DAYS[:6]) + " and Sunday.")
+        yield from fact(
+            "days",
+            "nth",
+            [
+                f"What is the {o} day of the week?",
+                f"Which day is the {o} day of the week?",
+                f"Name the {o} day of the week.",
+                f"Tell me the {o} day of the week.",
+                f"Which is the {o} day of the week?",
+                f"Do you know the {o} day of the week?",
+            ],
+            f"The {o} day of the week is {d}.",
+            (i + 1,),
+        )
+    yield from fact(
+        "days",
+        "count",
+        [
+            "How many days are in a week?",
+            "How many days are there in a week?",
+            "How many days does a week have?",
+            "How many days has a week?",
+            "Tell me how many days are in a week.",
+            "Do you know how many days a week has?",
+            "What number of days does a week have?",
+            "A week has how many days?",
+        ],
+        "There are 7 days in a week.",
+    )
+    yield from fact(
+        "days",
+        "weekend",
+        [
+            "Which days are the weekend?",
+            "What days are the weekend?",
+            "Which days make up the weekend?",
+            "Name the days of the weekend.",
+            "What are the days of the weekend?",
+            "Tell me the days of the weekend.",
+        ],
+        "The weekend is Saturday and Sunday.",
+    )
+    yield from fact(
+        "days",
+        "list",
+        [
+            "Name the days of the week.",
+            "What are the days of the week?",
+            "Tell me the days of the week.",
+            "Which days are in a week?",
+            "List the days of the week.",
+            "Can you name the days of the week?",
+        ],
+        "The days of the week are " + ", ".join(DAYS[:6]) + " and Sunday.",
+    )
 
 
 def months():
     for i, m in enumerate(MONTHS):
         nxt, prv, o = MONTHS[(i + 1) % 12], MONTHS[i - 1], ORDINALS[i]
-        yield from fact("months", "after", [f"What month comes after {m}?", f"Which month comes after {m}?", f"What is the month after {m}?", f"Which month follows {m}?", f"What month is right after {m}?",
-                                           f"Tell me the month after {m}.", f"Do you know which month comes after {m}?", f"What comes after {m}?"], f"After {m} comes {nxt}.", (m,))
-        yield from fact("months", "before", [f"What month comes before {m}?", f"Which month comes before {m}?", f"What is the month before {m}?", f"What month is right before {m}?", f"Tell me the month before {m}.",
-                                            f"Do you know which month comes before {m}?", f"What comes before {m}?"], f"Before {m} comes {prv}.", (m,))
-        yield from fact("months", "number", [f"Which month of the year is {m}?", f"What number is the month of {m}?", f"Which number does the month {m} have?", f"What number month is {m}?",
-                                            f"Is {m} the first month of the year, or which one?", f"Tell me which month of the year {m} is."], f"{m} is the {o} month of the year.", (m,))
-        yield from fact("months", "nth", [f"What is the {o} month of the year?", f"Which month is the {o} month of the year?", f"Name the {o} month of the year.", f"Tell me the {o} month of the year.",
-                                         f"Which is the {o} month of the year?", f"What is month number {i + 1}?", f"Which month is number {i + 1}?"], f"The {o} month of the year is {m}.", (i + 1,))
+        yield from fact(
+            "months",
+            "after",
+            [
+                f"What month comes after {m}?",
+                f"Which month comes after {m}?",
+                f"What is the month after {m}?",
+                f"Which month follows {m}?",
+                f"What month is right after {m}?",
+                f"Tell me the month after {m}.",
+                f"Do you know which month comes after {m}?",
+                f"What comes after {m}?",
+            ],
+            f"After {m} comes {nxt}.",
+            (m,),
+        )
+        yield from fact(
+            "months",
+            "before",
+            [
+                f"What month comes before {m}?",
+                f"Which month comes before {m}?",
+                f"What is the month before {m}?",
+                f"What month is right before {m}?",
+                f"Tell me the month before {m}.",
+                f"Do you know which month comes before {m}?",
+                f"What comes before {m}?",
+            ],
+            f"Before {m} comes {prv}.",
+            (m,),
+        )
+        yield from fact(
+            "months",
+            "number",
+            [
+                f"Which month of the year is {m}?",
+                f"What number is the month of {m}?",
+                f"Which number does the month {m} have?",
+                f"What number month is {m}?",
+                f"Is {m} the first month of the year, or which one?",
+                f"Tell me which month of the year {m} is.",
+            ],
+            f"{m} is the {o} month of the year.",
+            (m,),
+        )
+        yield from fact(
+            "months",
+            "nth",
+            [
+                f"What is the {o} month of the year?",
+                f"Which month is the {o} month of the year?",
+                f"Name the {o} month of the year.",
+                f"Tell me the {o} month of the year.",
+                f"Which is the {o} month of the year?",
+                f"What is month number {i + 1}?",
+                f"Which month is number {i + 1}?",
+            ],
+            f"The {o} month of the year is {m}.",
+            (i + 1,),
+        )
         length = "28 days, or 29 in a leap year" if i == 1 else f"{LENGTHS[i]} days"
-        yield from fact("months", "length", [f"How many days are in {m}?", f"How many days does {m} have?", f"How many days are there in {m}?", f"How long is {m}?", f"Tell me how many days {m} has.",
-                                            f"Do you know how many days are in {m}?", f"What number of days does {m} have?"], f"{m} has {length}.", (m,))
-    yield from fact("months", "count", ["How many months are in a year?", "How many months are there in a year?", "How many months does a year have?", "How many months has a year?", "Tell me how many months are in a year.",
-                                        "Do you know how many months a year has?", "What number of months does a year have?", "A year has how many months?"], "There are 12 months in a year.")
-    yield from fact("months", "list", ["Name the months of the year.", "What are the months of the year?", "Tell me the months of the year.", "Which months are in a year?", "List the months of the year.",
-                                       "Can you name the months of the year?"], "The months of the year are " + ", ".join(MONTHS[:11]) + " and December.")
+        yield from fact(
+            "months",
+            "length",
+            [
+                f"How many days are in {m}?",
+                f"How many days does {m} have?",
+                f"How many days are there in {m}?",
+                f"How long is {m}?",
+                f"Tell me how many days {m} has.",
+                f"Do you know how many days are in {m}?",
+                f"What number of days does {m} have?",
+            ],
+            f"{m} has {length}.",
+            (m,),
+        )
+    yield from fact(
+        "months",
+        "count",
+        [
+            "How many months are in a year?",
+            "How many months are there in a year?",
+            "How many months does a year have?",
+            "How many months has a year?",
+            "Tell me how many months are in a year.",
+            "Do you know how many months a year has?",
+            "What number of months does a year have?",
+            "A year has how many months?",
+        ],
+        "There are 12 months in a year.",
+    )
+    yield from fact(
+        "months",
+        "list",
+        [
+            "Name the months of the year.",
+            "What are the months of the year?",
+            "Tell me the months of the year.",
+            "Which months are in a year?",
+            "List the months of the year.",
+            "Can you name the months of the year?",
+        ],
+        "The months of the year are " + ", ".join(MONTHS[:11]) + " and December.",
+    )
 
 
 def all_questions():

@@ -10,6 +10,7 @@ Needs, from PyPI, in a virtual environment: torch, transformers, tokenizers, saf
 from its last checkpoint (--work) when it is started again with the same settings. The batch of each step depends on
 the seed and the step only.
 """
+
 import argparse
 import collections
 import json
@@ -35,24 +36,58 @@ from demo_card import write_card
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONTEXT = 512
 SHORT = 0.7  # this share of the steps is made with rows of half the context, twice as many (faster)
-BOS, EOS, END = (demo_corpus.SPECIAL.index(t) for t in (demo_corpus.BEGIN, demo_corpus.END_OF_TEXT, demo_corpus.END))
-STORY_PROMPTS = ["Once upon a time", "One morning, a little fox", "Lily found a red ball", "In a small village", "One rainy day, Tom",
-                 "Once upon a time, there was a little dragon named", "It was a cold winter day."]
-CHAT_PROMPTS = ["What is 3 + 4?", "What is the opposite of hot?", "Which day comes after Friday?", "What colour is a banana?", "Count from 3 to 9.",
-                "How many months are in a year?", "What is seven plus eight?", "Tell me a story about a fox."]
+BOS, EOS, END = (
+    demo_corpus.SPECIAL.index(t) for t in (demo_corpus.BEGIN, demo_corpus.END_OF_TEXT, demo_corpus.END)
+)
+STORY_PROMPTS = [
+    "Once upon a time",
+    "One morning, a little fox",
+    "Lily found a red ball",
+    "In a small village",
+    "One rainy day, Tom",
+    "Once upon a time, there was a little dragon named",
+    "It was a cold winter day.",
+]
+CHAT_PROMPTS = [
+    "What is 3 + 4?",
+    "What is the opposite of hot?",
+    "Which day comes after Friday?",
+    "What colour is a banana?",
+    "Count from 3 to 9.",
+    "How many months are in a year?",
+    "What is seven plus eight?",
+    "Tell me a story about a fox.",
+]
 
 
 def make_tokenizer(seed, size=2048, documents=30000):
     """A byte-level BPE tokenizer trained on the first documents of the corpus; each digit is a token."""
     corpus = demo_corpus.Corpus(f"{seed}/tokenizer")
     tok = Tokenizer(models.BPE())
-    tok.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False)])
+    tok.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False),
+        ]
+    )
     tok.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=demo_corpus.SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=demo_corpus.SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
     tok.train_from_iterator(("".join(p[0] for p in corpus.document()) for _ in range(documents)), trainer)
-    tok.post_processor = processors.Sequence([
-        processors.ByteLevel(trim_offsets=False),
-        processors.TemplateProcessing(single=f"{demo_corpus.BEGIN} $A", pair=f"{demo_corpus.BEGIN} $A {demo_corpus.BEGIN}:1 $B:1", special_tokens=[(demo_corpus.BEGIN, BOS)])])
+    tok.post_processor = processors.Sequence(
+        [
+            processors.ByteLevel(trim_offsets=False),
+            processors.TemplateProcessing(
+                single=f"{demo_corpus.BEGIN} $A",
+                pair=f"{demo_corpus.BEGIN} $A {demo_corpus.BEGIN}:1 $B:1",
+                special_tokens=[(demo_corpus.BEGIN, BOS)],
+            ),
+        ]
+    )
     return tok
 
 
@@ -82,21 +117,39 @@ def batch(tok, seed, step, rows, length):
             e = tok.encode("".join(p[0] for p in parts), add_special_tokens=False)
             row += e.ids
             w += token_weights(e, parts)
-        ids.append(row[:length + 1])
-        weights.append(w[:length + 1])
+        ids.append(row[: length + 1])
+        weights.append(w[: length + 1])
     return torch.tensor(ids), torch.tensor(weights, dtype=torch.float32)
 
 
 def configuration(args, tok):
-    return LlamaConfig(vocab_size=tok.get_vocab_size(), hidden_size=args.dim, intermediate_size=args.ff, num_hidden_layers=args.layers, num_attention_heads=args.dim // 32,
-                       num_key_value_heads=2, head_dim=32, max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, tie_word_embeddings=True,
-                       rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, bos_token_id=BOS, eos_token_id=[EOS, END], pad_token_id=EOS, attention_bias=False, mlp_bias=False)
+    return LlamaConfig(
+        vocab_size=tok.get_vocab_size(),
+        hidden_size=args.dim,
+        intermediate_size=args.ff,
+        num_hidden_layers=args.layers,
+        num_attention_heads=args.dim // 32,
+        num_key_value_heads=2,
+        head_dim=32,
+        max_position_embeddings=CONTEXT,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        bos_token_id=BOS,
+        eos_token_id=[EOS, END],
+        pad_token_id=EOS,
+        attention_bias=False,
+        mlp_bias=False,
+    )
 
 
 def learning_rate(args, step):
     if step < args.warmup:
         return args.lr * (step + 1) / args.warmup
-    return args.lr * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - args.warmup) / max(1, args.steps - args.warmup))))
+    return args.lr * (
+        0.02
+        + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - args.warmup) / max(1, args.steps - args.warmup)))
+    )
 
 
 def train(args, tok, work):
@@ -104,13 +157,24 @@ def train(args, tok, work):
     model = LlamaForCausalLM(configuration(args, tok))
     decay = [p for p in model.parameters() if p.dim() > 1]
     plain = [p for p in model.parameters() if p.dim() == 1]
-    opt = torch.optim.AdamW([{"params": decay, "weight_decay": args.decay}, {"params": plain, "weight_decay": 0.0}], lr=args.lr, betas=(0.9, 0.98), fused=True)
+    opt = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": args.decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=args.lr,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
     checkpoint, first, spent = work / "checkpoint.pt", 0, 0.0
-    settings = {k: v for k, v in vars(args).items() if k in ("seed", "steps", "rows", "dim", "ff", "layers", "lr", "warmup", "decay")}
+    settings = {
+        k: v
+        for k, v in vars(args).items()
+        if k in ("seed", "steps", "rows", "dim", "ff", "layers", "lr", "warmup", "decay")
+    }
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         if saved["settings"] != settings:
-            sys.exit(f"{checkpoint} was made with other settings {saved['settings']}: remove it or choose another --work")
+            sys.exit(
+                f"{checkpoint} was made with other settings {saved['settings']}: remove it or choose another --work"
+            )
         model.load_state_dict(saved["model"])
         opt.load_state_dict(saved["opt"])
         first, spent = saved["step"], saved["seconds"]
@@ -125,7 +189,9 @@ def train(args, tok, work):
         with torch.autocast("cpu", torch.bfloat16, enabled=not args.float32):
             hidden = model.model(input_ids=ids[:, :-1]).last_hidden_state
             learn = weights[:, 1:] > 0
-            losses_of = F.cross_entropy(model.lm_head(hidden[learn]).float(), ids[:, 1:][learn], reduction="none")
+            losses_of = F.cross_entropy(
+                model.lm_head(hidden[learn]).float(), ids[:, 1:][learn], reduction="none"
+            )
             loss = (losses_of * weights[:, 1:][learn]).sum() / weights[:, 1:].sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -134,11 +200,23 @@ def train(args, tok, work):
         losses.append(loss.item())
         if (step + 1) % 50 == 0:
             rate = args.rows * CONTEXT * (step + 1) / (time.time() - began)
-            print(f"step {step + 1}/{args.steps} loss {sum(losses) / len(losses):.4f} {rate:.0f} tokens/s, {time.time() - began:.0f} s", flush=True)
+            print(
+                f"step {step + 1}/{args.steps} loss {sum(losses) / len(losses):.4f} {rate:.0f} tokens/s, {time.time() - began:.0f} s",
+                flush=True,
+            )
             losses = []
         if time.time() - last > 240 or step + 1 == args.steps:
             last = time.time()
-            torch.save({"model": model.state_dict(), "opt": opt.state_dict(), "step": step + 1, "seconds": last - began, "settings": settings}, str(checkpoint) + ".new")
+            torch.save(
+                {
+                    "model": model.state_dict(),
+                    "opt": opt.state_dict(),
+                    "step": step + 1,
+                    "seconds": last - began,
+                    "settings": settings,
+                },
+                str(checkpoint) + ".new",
+            )
             pathlib.Path(str(checkpoint) + ".new").replace(checkpoint)
     return model, time.time() - began
 
@@ -151,18 +229,51 @@ def save(model, tok, out):
     """A directory like a downloaded one; the weights are rounded to bf16 here, once."""
     out.mkdir(parents=True, exist_ok=True)
     model = model.to(torch.bfloat16)
-    model.generation_config = transformers.GenerationConfig(bos_token_id=BOS, eos_token_id=[EOS, END], pad_token_id=EOS, do_sample=True, temperature=0.7, top_p=0.95, top_k=50)
+    model.generation_config = transformers.GenerationConfig(
+        bos_token_id=BOS,
+        eos_token_id=[EOS, END],
+        pad_token_id=EOS,
+        do_sample=True,
+        temperature=0.7,
+        top_p=0.95,
+        top_k=50,
+    )
     model.save_pretrained(out)
     tok.save(str(out / "tokenizer.json"))
-    special = {"bos_token": demo_corpus.BEGIN, "eos_token": demo_corpus.END_OF_TEXT, "pad_token": demo_corpus.END_OF_TEXT}
-    added = {str(i): {"content": t, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True} for i, t in enumerate(demo_corpus.SPECIAL)}
+    special = {
+        "bos_token": demo_corpus.BEGIN,
+        "eos_token": demo_corpus.END_OF_TEXT,
+        "pad_token": demo_corpus.END_OF_TEXT,
+    }
+    added = {
+        str(i): {
+            "content": t,
+            "lstrip": False,
+            "normalized": False,
+            "rstrip": False,
+            "single_word": False,
+            "special": True,
+        }
+        for i, t in enumerate(demo_corpus.SPECIAL)
+    }
     write_json(out / "special_tokens_map.json", special)
-    write_json(out / "tokenizer_config.json", {"added_tokens_decoder": added, **special, "chat_template": demo_corpus.CHAT_TEMPLATE, "clean_up_tokenization_spaces": False,
-                                               "model_max_length": CONTEXT, "tokenizer_class": "PreTrainedTokenizerFast"})
+    write_json(
+        out / "tokenizer_config.json",
+        {
+            "added_tokens_decoder": added,
+            **special,
+            "chat_template": demo_corpus.CHAT_TEMPLATE,
+            "clean_up_tokenization_spaces": False,
+            "model_max_length": CONTEXT,
+            "tokenizer_class": "PreTrainedTokenizerFast",
+        },
+    )
 
 
 def load(directory):
-    return AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(directory)
+    return AutoModelForCausalLM.from_pretrained(
+        directory, dtype=torch.float32
+    ).eval(), AutoTokenizer.from_pretrained(directory)
 
 
 def answers(model, tok, prompts, limit=64):
@@ -172,17 +283,29 @@ def answers(model, tok, prompts, limit=64):
         by_length[len(p)].append(i)
     for where in by_length.values():
         for at in range(0, len(where), 64):
-            part = where[at:at + 64]
-            got = model.generate(torch.tensor([prompts[i] for i in part]), attention_mask=torch.ones(len(part), len(prompts[part[0]]), dtype=torch.long), do_sample=False, max_new_tokens=limit,
-                                 temperature=None, top_p=None, top_k=None)
-            for i, ids in zip(part, got[:, len(prompts[part[0]]):].tolist()):
+            part = where[at : at + 64]
+            got = model.generate(
+                torch.tensor([prompts[i] for i in part]),
+                attention_mask=torch.ones(len(part), len(prompts[part[0]]), dtype=torch.long),
+                do_sample=False,
+                max_new_tokens=limit,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+            )
+            for i, ids in zip(part, got[:, len(prompts[part[0]]) :].tolist()):
                 ends = [k for k, t in enumerate(ids) if t in (EOS, END)]
-                out[i] = tok.decode(ids[:ends[0]] if ends else ids).strip()
+                out[i] = tok.decode(ids[: ends[0]] if ends else ids).strip()
     return out
 
 
 def chat_ids(tok, text):
-    return tok.encode(tok.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True), add_special_tokens=False)
+    return tok.encode(
+        tok.apply_chat_template(
+            [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+        ),
+        add_special_tokens=False,
+    )
 
 
 def evaluate(directory, samples=0):
@@ -190,14 +313,22 @@ def evaluate(directory, samples=0):
     model, tok = load(directory)
     _, test = demo_questions.all_questions()
     result, wrong = {"questions": len(test)}, []
-    for form, ids in (("chat", lambda q: chat_ids(tok, q.text)), ("raw", lambda q: tok.encode(q.text + "\n")), ("question_answer", lambda q: tok.encode(f"Question: {q.text}\nAnswer:"))):
+    for form, ids in (
+        ("chat", lambda q: chat_ids(tok, q.text)),
+        ("raw", lambda q: tok.encode(q.text + "\n")),
+        ("question_answer", lambda q: tok.encode(f"Question: {q.text}\nAnswer:")),
+    ):
         right, total = collections.Counter(), collections.Counter()
         for q, got in zip(test, answers(model, tok, [ids(q) for q in test])):
             total[q.kind] += 1
             right[q.kind] += got == q.answer
             if got != q.answer and form == "chat":
                 wrong.append([q.text, got, q.answer])
-        result[form] = {"right": sum(right.values()), "accuracy": round(sum(right.values()) / len(test), 4), "kinds": {k: [right[k], total[k]] for k in total}}
+        result[form] = {
+            "right": sum(right.values()),
+            "accuracy": round(sum(right.values()) / len(test), 4),
+            "kinds": {k: [right[k], total[k]] for k in total},
+        }
     result["wrong"] = wrong[:40]
     return result
 
@@ -210,14 +341,23 @@ def stories(directory, seed=7):
     for prompt in STORY_PROMPTS:
         for temperature in (0, 0.8):
             ids = torch.tensor([tok.encode(prompt)])
-            choice = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None} if not temperature else {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0}
+            choice = (
+                {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+                if not temperature
+                else {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0}
+            )
             got = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=400, **choice)
             out.append((prompt, temperature, tok.decode(got[0], skip_special_tokens=True)))
     return out
 
 
 def versions():
-    return {"python": platform.python_version(), "torch": torch.__version__.split("+")[0], "transformers": transformers.__version__, "tokenizers": tokenizers.__version__}
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__.split("+")[0],
+        "transformers": transformers.__version__,
+        "tokenizers": tokenizers.__version__,
+    }
 
 
 def golden(directory, out):
@@ -225,7 +365,13 @@ def golden(directory, out):
     model, tok = load(directory)
     cases = []
     for kind, prompt in [("plain", p) for p in STORY_PROMPTS] + [("chat", p) for p in CHAT_PROMPTS]:
-        text = prompt if kind == "plain" else tok.apply_chat_template([{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True)
+        text = (
+            prompt
+            if kind == "plain"
+            else tok.apply_chat_template(
+                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+            )
+        )
         start = tok.encode(prompt) if kind == "plain" else chat_ids(tok, prompt)
         ids, margin = list(start), math.inf
         with torch.no_grad():
@@ -236,18 +382,48 @@ def golden(directory, out):
                 ids.append(int(top.indices[0]))
                 if ids[-1] in (EOS, END):
                     break
-        new = ids[len(start):]
-        cases.append({"kind": kind, "message": prompt, "prompt": text, "add_special_tokens": kind == "plain", "prompt_ids": start, "ids": new,
-                      "text": tok.decode(new, skip_special_tokens=True), "stopped": ids[-1] in (EOS, END), "smallest_margin": round(margin, 5)})
+        new = ids[len(start) :]
+        cases.append(
+            {
+                "kind": kind,
+                "message": prompt,
+                "prompt": text,
+                "add_special_tokens": kind == "plain",
+                "prompt_ids": start,
+                "ids": new,
+                "text": tok.decode(new, skip_special_tokens=True),
+                "stopped": ids[-1] in (EOS, END),
+                "smallest_margin": round(margin, 5),
+            }
+        )
     pathlib.Path(out).parent.mkdir(parents=True, exist_ok=True)
-    write_json(pathlib.Path(out), {"made_by": "python3 scripts/train_demo.py --golden models/demo --out tests/golden/demo/greedy.json", "versions": versions(), "arithmetic": "float32, no KV cache, greedy",
-                                   "max_new_tokens": 64, "eos_ids": [EOS, END], "cases": cases})
+    write_json(
+        pathlib.Path(out),
+        {
+            "made_by": "python3 scripts/train_demo.py --golden models/demo --out tests/golden/demo/greedy.json",
+            "versions": versions(),
+            "arithmetic": "float32, no KV cache, greedy",
+            "max_new_tokens": 64,
+            "eos_ids": [EOS, END],
+            "cases": cases,
+        },
+    )
 
 
 def arguments():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--out", type=pathlib.Path, default=None, help="directory to write (default models/demo), or the file of --golden")
-    ap.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "demo", help="where checkpoints are kept (default build/demo)")
+    ap.add_argument(
+        "--out",
+        type=pathlib.Path,
+        default=None,
+        help="directory to write (default models/demo), or the file of --golden",
+    )
+    ap.add_argument(
+        "--work",
+        type=pathlib.Path,
+        default=ROOT / "build" / "demo",
+        help="where checkpoints are kept (default build/demo)",
+    )
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--steps", type=int, default=5000)
     ap.add_argument("--rows", type=int, default=8, help="rows of %d tokens in a batch" % CONTEXT)
@@ -258,10 +434,18 @@ def arguments():
     ap.add_argument("--warmup", type=int, default=100)
     ap.add_argument("--decay", type=float, default=0.05, help="weight decay")
     ap.add_argument("--threads", type=int, default=2)
-    ap.add_argument("--float32", action="store_true", help="no bf16 autocast (slower where the CPU has bf16 products)")
-    ap.add_argument("--evaluate", metavar="DIR", help="measure this model directory, print JSON, train nothing")
+    ap.add_argument(
+        "--float32", action="store_true", help="no bf16 autocast (slower where the CPU has bf16 products)"
+    )
+    ap.add_argument(
+        "--evaluate", metavar="DIR", help="measure this model directory, print JSON, train nothing"
+    )
     ap.add_argument("--samples", metavar="DIR", help="print stories of this model directory, train nothing")
-    ap.add_argument("--golden", metavar="DIR", help="write greedy continuations of this model directory to --out, train nothing")
+    ap.add_argument(
+        "--golden",
+        metavar="DIR",
+        help="write greedy continuations of this model directory to --out, train nothing",
+    )
     return ap.parse_args()
 
 
@@ -283,7 +467,16 @@ def main():
         save(model, tok, out)
         result = evaluate(out)
         print(json.dumps(result, indent=1))
-        write_card(out, args, result, stories(out), seconds, versions(), "python3 " + shlex.join(["scripts/train_demo.py"] + sys.argv[1:]), model.num_parameters())
+        write_card(
+            out,
+            args,
+            result,
+            stories(out),
+            seconds,
+            versions(),
+            "python3 " + shlex.join(["scripts/train_demo.py"] + sys.argv[1:]),
+            model.num_parameters(),
+        )
 
 
 if __name__ == "__main__":
