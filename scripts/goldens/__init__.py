@@ -1,0 +1,1 @@
+"""Makers of the golden files; run by scripts/make_goldens.py."""
