@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#define MAX_TOKENIZER_CONFIG (UINT64_C(64) << 20)
+
 void lr_set_log(lr_log_fn *sink, void *ctx) {
     lr_log_set(sink, ctx);
 }
@@ -29,6 +31,17 @@ static enum lr_status read_config(struct lr_engine *e, struct lr_error *err) {
 static enum lr_status interrupted(const struct lr_engine *e, struct lr_error *err) {
     bool stop = e->options.interrupt && *e->options.interrupt;
     return stop ? lr_fail(err, LR_EINTERRUPTED, "interrupted while loading") : LR_OK;
+}
+
+/* Whether the folder has a chat template: a file of its own, or a key of tokenizer_config.json. */
+static enum lr_status find_template(struct lr_engine *e, struct lr_error *err) {
+    e->has_template = e->dir.chat_template != NULL;
+    if (e->has_template || !e->dir.tokenizer_config) return LR_OK;
+    struct json_doc *doc;
+    LR_TRY(json_open(e->dir.tokenizer_config, MAX_TOKENIZER_CONFIG, &doc, err));
+    e->has_template = json_present(json_get(json_root(doc), "chat_template"));
+    json_close(doc);
+    return LR_OK;
 }
 
 /* Before the weights are placed, so that the JSON tree of a large tokenizer is gone by then. */
@@ -65,6 +78,7 @@ static enum lr_status open_all(struct lr_engine *e, const char *path, struct lr_
     bool text_only = e->options.tokenizer_only;
     LR_TRY(model_dir_open(path, text_only ? MODEL_DIR_TOKENIZER : MODEL_DIR_WEIGHTS, &e->dir, err));
     if (!text_only) LR_TRY(read_config(e, err));
+    LR_TRY(find_template(e, err));
     LR_TRY(open_tokenizer(e, err));
     LR_TRY(interrupted(e, err));
     if (text_only) return LR_OK;
