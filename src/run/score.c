@@ -23,5 +23,12 @@ enum lr_status lr_session_score(struct lr_session *session, const uint32_t *ids,
     struct scoring sc = {session, ids, n_ids, logprobs};
     lr_session_reset(session);
     for (size_t i = 0; i < n_ids; i++) logprobs[i] = NAN;
-    return session_read(session, ids, n_ids, n_ids, FORWARD_ALL, score_token, &sc, err);
+    LR_TRY(session_read(session, ids, n_ids, n_ids, FORWARD_ALL, score_token, &sc, err));
+    for (size_t i = 1; i < n_ids; i++)
+        if (isnan(logprobs[i]))
+            return lr_fail(
+                err, LR_EMODEL,
+                "%s: the logits before token %zu are not numbers (damaged weights, or values beyond f32?)",
+                session->engine->path, i);
+    return LR_OK;
 }

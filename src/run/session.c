@@ -80,9 +80,8 @@ static enum lr_status gather_facts(const struct session_shape *shape, struct pla
     LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
     uint64_t tokenizer = e->tokenizer ? tokenizer_memory(e->tokenizer) : 0;
     *out = (struct plan_facts){
-        /* what is taken already is in use: the rest is what may come on top */
-        .budget = memory.budget > memory.own_anonymous ? memory.budget - memory.own_anonymous + tokenizer
-                                                       : tokenizer,
+        .budget = memory.budget,
+        .fixed = memory.own_anonymous > tokenizer ? memory.own_anonymous - tokenizer : 0,
         .weights = e->binding.used_bytes,
         .mapped = store_mapped_bytes(&e->store),
         .tokenizer = tokenizer,

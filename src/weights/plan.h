@@ -14,7 +14,7 @@ struct plan_facts {
     uint64_t weights;   /* bytes of the tensors that are used */
     uint64_t mapped;    /* bytes of the mapped files */
     uint64_t tokenizer; /* held by the tokenizer */
-    uint64_t fixed;     /* matrix product buffers, stacks, tables */
+    uint64_t fixed;     /* taken already: matrix product buffers, stacks, tables */
     uint32_t wanted;    /* positions asked for; 0: the most that fits, up to `limit` */
     uint32_t limit;     /* the most positions when none are asked for */
     uint32_t maximum;   /* the model's own */
