@@ -36,15 +36,14 @@ static void finish(struct generation *g, enum lr_finish reason) {
     g->done = true;
 }
 
-/* Gives out `len` bytes of the pending text with the token `id`. */
-static enum lr_status give_out(struct generation *g, struct lr_token_event event, size_t len) {
+/* Gives out `len` bytes of the pending text with the token of `event`. */
+static void give_out(struct generation *g, struct lr_token_event event, size_t len) {
     event.text = len ? g->pending.data : "";
     event.len = len;
     if (g->on_token && !g->on_token(g->ctx, &event) && !g->done) finish(g, LR_FINISH_INTERRUPTED);
-    memmove(g->pending.data ? g->pending.data : (char[1]){0}, g->pending.data ? g->pending.data + len : "",
-            g->pending.len - len);
+    if (!len) return;
     g->pending.len -= len;
-    return LR_OK;
+    memmove(g->pending.data, g->pending.data + len, g->pending.len);
 }
 
 static void add_logprobs(struct generation *g, struct lr_token_event *event) {
@@ -71,7 +70,8 @@ static enum lr_status emit_token(struct generation *g, uint32_t *id, struct lr_e
     bool stop = stop_find(&g->stops, lr_buf_str(&g->pending), &safe);
     if (stop) finish(g, LR_FINISH_STOP);
     g->result.tokens++;
-    return give_out(g, event, safe);
+    give_out(g, event, safe);
+    return LR_OK;
 }
 
 /* What was held back: half a character, or the beginning of a stop string that did not come. */
@@ -82,7 +82,8 @@ static enum lr_status flush(struct generation *g, struct lr_error *err) {
     bool stop = stop_find(&g->stops, lr_buf_str(&g->pending), &safe);
     size_t len = stop ? safe : g->pending.len;
     if (stop) finish(g, LR_FINISH_STOP);
-    return len ? give_out(g, (struct lr_token_event){.id = UINT32_MAX}, len) : LR_OK;
+    if (len) give_out(g, (struct lr_token_event){.id = UINT32_MAX}, len);
+    return LR_OK;
 }
 
 static bool wants_interrupt(const struct generation *g) {
