@@ -14,6 +14,15 @@ static void cut_partial_character(char *s, size_t len) {
     if (len - (i - 1) < need) s[i - 1] = '\0';
 }
 
+/* Names from files may hold anything: no line break and no terminal control gets into the one line. (C1
+ * controls are C2 80 to C2 9F in UTF-8.) */
+static void blank_controls(char *s) {
+    for (unsigned char *p = (unsigned char *)s; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f) *p = '?';
+        if (*p == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0) p[0] = p[1] = '?';
+    }
+}
+
 enum lr_status lr_fail(struct lr_error *err, enum lr_status status, const char *fmt, ...) {
     if (!err) return status;
     va_list ap;
@@ -21,6 +30,7 @@ enum lr_status lr_fail(struct lr_error *err, enum lr_status status, const char *
     int n = vsnprintf(err->message, sizeof err->message, fmt, ap);
     va_end(ap);
     if (n >= (int)sizeof err->message) cut_partial_character(err->message, strlen(err->message));
+    blank_controls(err->message);
     err->status = status;
     return status;
 }

@@ -20,6 +20,20 @@ char *lr_str_dup(struct lr_str s) {
     return copy;
 }
 
+struct lr_commas lr_commas(uint64_t n) {
+    char reversed[27];
+    int len = 0, digits = 0;
+    do {
+        if (digits && digits % 3 == 0) reversed[len++] = ',';
+        reversed[len++] = (char)('0' + n % 10);
+        digits++;
+    } while (n /= 10);
+    struct lr_commas out;
+    for (int i = 0; i < len; i++) out.text[i] = reversed[len - 1 - i];
+    out.text[len] = '\0';
+    return out;
+}
+
 static int reserve(struct lr_buf *b, size_t more) {
     size_t need;
     if (lr_add_size(b->len, more, &need) || lr_add_size(need, 1, &need)) return -1;

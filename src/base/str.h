@@ -39,10 +39,22 @@ static inline bool lr_str_ends(struct lr_str s, struct lr_str tail) {
 static inline struct lr_str lr_str_from(struct lr_str s, size_t at) {
     return at >= s.len ? (struct lr_str){s.data + s.len, 0} : (struct lr_str){s.data + at, s.len - at};
 }
+/* At most `max` bytes of `s`, cut between characters: for messages that quote text of any length. */
+static inline struct lr_str lr_str_cut(struct lr_str s, size_t max) {
+    if (s.len <= max) return s;
+    while (max > 0 && ((unsigned char)s.data[max] & 0xC0) == 0x80) max--;
+    return (struct lr_str){s.data, max};
+}
 /* Order by bytes, then by length. */
 int lr_str_cmp(struct lr_str a, struct lr_str b);
 /* A NUL-terminated copy, to be freed with lr_free; NULL when memory is refused. */
 char *lr_str_dup(struct lr_str s);
+
+/* A number for people, thousands separated by commas: printf("%s", lr_commas(n).text). */
+struct lr_commas {
+    char text[27];
+};
+struct lr_commas lr_commas(uint64_t n);
 
 /* A growing byte buffer; `data` is NUL-terminated whenever it is not NULL. Starts as {0}. */
 struct lr_buf {

@@ -1,10 +1,11 @@
 /* json.h - JSON as hostile input, read-only. The one user of cJSON, whose traps are closed here: look-up is
- * case-sensitive and indexed, the whole input must be one value, NUL in strings and duplicate keys of one
- * object are refused, integers are exact to 64 bits, NaN and Infinity stand as numbers that only fail when
- * they are used, depth is bounded.
+ * case-sensitive and indexed, the whole input must be one value, integers are exact to 64 bits, NaN and
+ * Infinity stand as numbers that only fail when they are used, depth and size are bounded. Refused: NUL and
+ * raw control characters in strings, bytes that are not UTF-8, halves of surrogate pairs, duplicate keys of
+ * one object. A byte order mark is skipped.
  *
  * A value is a small handle; an absent one has kind JSON_ABSENT, and every accessor takes it. Views point
- * into the document and live until json_close. */
+ * into the document and live until json_close. A document may be read by several threads. */
 #ifndef LR_FORMAT_JSON_H
 #define LR_FORMAT_JSON_H
 
@@ -59,6 +60,10 @@ bool json_double(struct json v, double *out);
 bool json_i64(struct json v, int64_t *out);
 bool json_u64(struct json v, uint64_t *out);
 bool json_bool(struct json v, bool *out);
+
+/* The failure that `v`, found under `key`, is not `needed` ("a list of numbers"): names file, key and value.
+ */
+enum lr_status json_fail(struct json v, const char *key, const char *needed, struct lr_error *err);
 
 /* Reads of one member with a message. An absent or null key leaves *out as it is (the default stands) and
  * succeeds; a key of the wrong kind, NaN, or out of [min, max] is LR_EMODEL and names file and key. */

@@ -18,12 +18,18 @@ enum file_kind file_kind(const char *path);
  * /proc files, whose size is given as 0. */
 enum lr_status file_read_all(const char *path, uint64_t max, char **data, size_t *len, struct lr_error *err);
 
+/* The first `want` bytes of a file (fewer where it is shorter: *len says how many), NUL-terminated, to be
+ * freed with lr_free, and the file's whole size. */
+enum lr_status file_read_head(const char *path, uint64_t want, char **data, size_t *len, uint64_t *file_size,
+                              struct lr_error *err);
+
 /* A file mapped read-only and shared. {0} is "no map". */
 struct file_map {
     const uint8_t *data; /* [size] */
     uint64_t size;
+    void *base; /* the same address, for the system calls */
 };
-/* Maps the whole file. An empty file maps to size 0. */
+/* Maps the whole file. An empty file maps to size 0 (data is NULL). */
 enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_error *err);
 void file_map_close(struct file_map *map);
 /* Asks the kernel to read bytes [begin, end) ahead of use. */

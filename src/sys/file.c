@@ -1,0 +1,203 @@
+#include "sys/file.h"
+
+#include "base/checked.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The failure of a system call with `code`: a path that is not as it should be is the user's matter, the rest
+ * is the machine's. */
+static enum lr_status fail_errno(struct lr_error *err, const char *path, const char *what, int code) {
+    enum lr_status status = LR_EFAILED;
+    if (code == ENOMEM) status = LR_EMEMORY;
+    if (code == ENOENT || code == ENOTDIR || code == EACCES || code == EPERM || code == ELOOP ||
+        code == ENAMETOOLONG || code == ENXIO)
+        status = LR_EMODEL;
+    errno = code;
+    return lr_fail(err, status, "%s: %s: %m", path, what);
+}
+
+enum file_kind file_kind(const char *path) {
+    struct stat st;
+    if (stat(path, &st) != 0) return FILE_ABSENT;
+    return S_ISREG(st.st_mode) ? FILE_REGULAR : S_ISDIR(st.st_mode) ? FILE_FOLDER : FILE_OTHER;
+}
+
+/* Opens for reading; folders, which open() accepts, are refused here. */
+static enum lr_status open_file(const char *path, int *fd, struct stat *st, struct lr_error *err) {
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0) return fail_errno(err, path, "cannot be opened", errno);
+    enum lr_status status = LR_OK;
+    if (fstat(*fd, st) != 0)
+        status = fail_errno(err, path, "cannot be examined", errno);
+    else if (S_ISDIR(st->st_mode))
+        status = lr_fail(err, LR_EMODEL, "%s is a folder, a file is needed", path);
+    if (status != LR_OK) close(*fd);
+    return status;
+}
+
+/* read() that goes on after a signal. */
+static ssize_t read_some(int fd, char *to, size_t len) {
+    ssize_t n;
+    do n = read(fd, to, len);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* Reads until the end, or until `max` bytes are there and the end is not. */
+static enum lr_status read_to_end(int fd, const char *path, uint64_t max, uint64_t expected, char **data,
+                                  size_t *len, struct lr_error *err) {
+    size_t cap = 0, want = expected < max ? (size_t)expected + 2 : 4096;
+    *data = NULL;
+    *len = 0;
+    for (;;) {
+        if (lr_grow(data, &cap, want, 1)) return lr_fail_memory(err, path, want);
+        ssize_t n = read_some(fd, *data + *len, cap - *len - 1);
+        if (n < 0) return fail_errno(err, path, "cannot be read", errno);
+        if (n == 0) break;
+        *len += (size_t)n;
+        if (*len > max)
+            return lr_fail(err, LR_EMODEL, "%s is larger than %s bytes, the most that is read", path,
+                           lr_commas(max).text);
+        if (*len + 1 == cap) want = cap + 1;
+    }
+    (*data)[*len] = '\0';
+    return LR_OK;
+}
+
+enum lr_status file_read_all(const char *path, uint64_t max, char **data, size_t *len, struct lr_error *err) {
+    int fd = -1;
+    struct stat st = {0};
+    *data = NULL;
+    LR_TRY(open_file(path, &fd, &st, err));
+    uint64_t size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    enum lr_status status;
+    if (size > max)
+        status = lr_fail(err, LR_EMODEL, "%s has %s bytes, at most %s are read", path, lr_commas(size).text,
+                         lr_commas(max).text);
+    else
+        status = read_to_end(fd, path, max, size, data, len, err);
+    close(fd);
+    if (status == LR_OK) return LR_OK;
+    lr_free(*data);
+    *data = NULL;
+    return status;
+}
+
+/* Reads up to `want` bytes into a new buffer. */
+static enum lr_status read_up_to(int fd, const char *path, size_t want, char **data, size_t *len,
+                                 struct lr_error *err) {
+    char *buffer = lr_malloc(want + 1);
+    *data = buffer;
+    *len = 0;
+    if (!buffer) return lr_fail_memory(err, path, want + 1);
+    while (*len < want) {
+        ssize_t n = read_some(fd, buffer + *len, want - *len);
+        if (n < 0) return fail_errno(err, path, "cannot be read", errno);
+        if (n == 0) break;
+        *len += (size_t)n;
+    }
+    buffer[*len] = '\0';
+    return LR_OK;
+}
+
+enum lr_status file_read_head(const char *path, uint64_t want, char **data, size_t *len, uint64_t *file_size,
+                              struct lr_error *err) {
+    int fd = -1;
+    struct stat st = {0};
+    *data = NULL;
+    LR_TRY(open_file(path, &fd, &st, err));
+    *file_size = (uint64_t)st.st_size;
+    if (want > *file_size) want = *file_size;
+    enum lr_status status = read_up_to(fd, path, (size_t)want, data, len, err);
+    close(fd);
+    if (status == LR_OK) return LR_OK;
+    lr_free(*data);
+    *data = NULL;
+    return status;
+}
+
+enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_error *err) {
+    int fd = -1;
+    struct stat st = {0};
+    *out = (struct file_map){0};
+    LR_TRY(open_file(path, &fd, &st, err));
+    enum lr_status status = LR_OK;
+    if (!S_ISREG(st.st_mode)) {
+        status = lr_fail(err, LR_EMODEL, "%s is not a regular file and cannot be mapped", path);
+    } else if (st.st_size > 0) {
+        void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (data == MAP_FAILED)
+            status = fail_errno(err, path, "cannot be mapped", errno);
+        else
+            *out = (struct file_map){data, (uint64_t)st.st_size, data};
+    }
+    close(fd);
+    return status;
+}
+
+void file_map_close(struct file_map *map) {
+    if (map->base) munmap(map->base, (size_t)map->size);
+    *map = (struct file_map){0};
+}
+
+void file_map_want(const struct file_map *map, uint64_t begin, uint64_t end) {
+    if (end > map->size) end = map->size;
+    if (begin >= end) return;
+    begin &= ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
+    madvise((char *)map->base + begin, (size_t)(end - begin), MADV_WILLNEED);
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static enum lr_status list_names(DIR *folder, const char *path, struct file_list *out, struct lr_error *err) {
+    size_t cap = 0;
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (!entry && errno) return fail_errno(err, path, "cannot be listed", errno);
+        if (!entry) break;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        char *name = NULL;
+        if (lr_grow(&out->names, &cap, out->count + 1, sizeof *out->names) ||
+            !(name = lr_str_dup(lr_str_of(entry->d_name))))
+            return lr_fail_memory(err, path, cap * sizeof *out->names);
+        out->names[out->count++] = name;
+    }
+    if (out->count) qsort(out->names, out->count, sizeof *out->names, compare_names);
+    return LR_OK;
+}
+
+enum lr_status file_list_open(const char *folder, struct file_list *out, struct lr_error *err) {
+    *out = (struct file_list){0};
+    DIR *open_folder = opendir(folder);
+    if (!open_folder) return fail_errno(err, folder, "cannot be listed", errno);
+    enum lr_status status = list_names(open_folder, folder, out, err);
+    closedir(open_folder);
+    if (status != LR_OK) file_list_close(out);
+    return status;
+}
+
+void file_list_close(struct file_list *list) {
+    for (size_t i = 0; i < list->count; i++) lr_free(list->names[i]);
+    lr_free(list->names);
+    *list = (struct file_list){0};
+}
+
+char *file_join(const char *folder, const char *name) {
+    size_t len = strlen(folder), total;
+    const char *slash = len > 0 && folder[len - 1] != '/' ? "/" : "";
+    if (lr_add_size(len, strlen(name), &total) || lr_add_size(total, 2, &total)) return NULL;
+    char *path = lr_malloc(total);
+    if (path) snprintf(path, total, "%s%s%s", folder, slash, name);
+    return path;
+}
