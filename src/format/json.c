@@ -64,7 +64,8 @@ static bool is_container(const cJSON *node) {
 /* ---- indexes */
 
 /* The index of a container with more than JSON_SMALL children: its children in order, and for an object a
- * hash table behind them. A slot holds the upper half of the key's hash and the child's number + 1 (0: free). */
+ * hash table behind them. A slot holds the upper half of the key's hash and the child's number + 1 (0: free).
+ */
 static const cJSON **index_items(const cJSON *container) {
     return (const cJSON **)(void *)container->valuestring;
 }

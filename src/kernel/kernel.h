@@ -31,8 +31,8 @@ enum kv_type { KV_F32, KV_F16 };
 
 /* Attention of one query head over its keys. Positions are absolute; the cache is split in blocks of
  * KERNEL_KV_BLOCK positions, block b at keys[b] and values[b]: [KERNEL_KV_BLOCK, stride] elements, this
- * head's head_dim elements starting at the pointer. Keys in [begin, end) count. out [head_dim]. Online
- * softmax, f32. */
+ * head's head_dim elements starting at the pointer. Keys in [begin, end) count, at least one; others are not
+ * read. out [head_dim]. Online softmax, f32. */
 #define KERNEL_KV_BLOCK 32
 struct attention_task {
     const float *query; /* [head_dim], already scaled */
@@ -43,20 +43,32 @@ struct attention_task {
     float *out; /* [head_dim] */
 };
 
+/* out = x / sqrt(mean(x^2) + eps) * weight, all [n]; out may be x. */
+typedef void kernel_rms_norm_fn(const float *x, const float *weight, float eps, size_t n, float *out);
+/* x [n_heads, head_dim], rotated in place: pairs (i, i + rot/2) for i < rot/2; cos, sin [rot/2]. */
+typedef void kernel_rope_fn(float *x, size_t n_heads, size_t head_dim, size_t rot, const float *cos,
+                            const float *sin);
+/* gate = activation(gate) * up, both [n]. */
+typedef void kernel_gate_fn(float *gate, const float *up, size_t n);
+/* x += y, both [n]. */
+typedef void kernel_add_fn(float *x, const float *y, size_t n);
+/* out [n] of `type`, f16 rounded to nearest even. */
+typedef void kernel_store_kv_fn(const float *x, size_t n, enum kv_type type, void *out);
+typedef void kernel_attention_fn(const struct attention_task *task);
+
 struct kernel_table {
     const char *name;                       /* "generic", "avx2", "avx512" */
     kernel_widen_fn *widen[LR_DTYPE_COUNT]; /* NULL where the dtype is not supported */
     kernel_dot_fn *dot[LR_DTYPE_COUNT];
-    void (*rms_norm)(const float *x, const float *weight, float eps, size_t n, float *out);
-    /* x [n_heads, head_dim], rotated in place: pairs (i, i + rot/2) for i < rot/2; cos, sin [rot/2]. */
-    void (*rope)(float *x, size_t n_heads, size_t head_dim, size_t rot, const float *cos, const float *sin);
-    void (*silu_mul)(float *gate, const float *up, size_t n); /* gate = silu(gate) * up */
-    void (*gelu_mul)(float *gate, const float *up, size_t n); /* erf form */
-    void (*gelu_tanh_mul)(float *gate, const float *up, size_t n);
-    void (*relu_mul)(float *gate, const float *up, size_t n);
-    void (*add)(float *x, const float *y, size_t n); /* x += y */
-    void (*store_kv)(const float *x, size_t n, enum kv_type type, void *out);
-    void (*attention)(const struct attention_task *task);
+    kernel_rms_norm_fn *rms_norm;
+    kernel_rope_fn *rope;
+    kernel_gate_fn *silu_mul;
+    kernel_gate_fn *gelu_mul; /* erf form */
+    kernel_gate_fn *gelu_tanh_mul, *relu_mul;
+    kernel_add_fn *add;
+    kernel_store_kv_fn *store_kv;
+    kernel_attention_fn *attention;
+    uint32_t blas_from; /* under MATMUL_AUTO, OpenBLAS takes products of this many activations and more */
 };
 
 /* The table for `features` (enum cpu_feature), no higher than `isa` (NULL: the best). LR_EUSAGE names the

@@ -1,0 +1,46 @@
+/* half.h - one f16 or bf16 element to f32 and back, in plain integer arithmetic: for the scalar kernels and
+ * for the tails of the others. No branches, so that compilers turn loops over them into vector code. */
+#ifndef LR_KERNEL_HALF_H
+#define LR_KERNEL_HALF_H
+
+#include <stdint.h>
+#include <string.h>
+
+static inline float float_of_bits(uint32_t bits) {
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static inline uint32_t bits_of_float(float f) {
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
+}
+
+static inline float float_of_bf16(uint16_t h) {
+    return float_of_bits((uint32_t)h << 16);
+}
+
+/* Exact for every f16, subnormal ones included: the exponent is rebased by a multiplication. */
+static inline float float_of_f16(uint16_t h) {
+    uint32_t magnitude = (uint32_t)(h & 0x7FFF) << 13;
+    uint32_t rebased = bits_of_float(float_of_bits(magnitude) * 0x1p112f);
+    uint32_t special = (h & 0x7C00) == 0x7C00 ? 0x7F800000 : 0; /* infinity or NaN */
+    return float_of_bits(rebased | special | (uint32_t)(h & 0x8000) << 16);
+}
+
+/* Rounds to nearest, ties to even; what is too large becomes infinity, a NaN stays one. */
+static inline uint16_t f16_of_float(float f) {
+    uint32_t bits = bits_of_float(f), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7FFFFFFF;
+    uint32_t rounded = magnitude + 0xFFF + (magnitude >> 13 & 1);
+    uint32_t normal = (rounded >> 13) - (112u << 10);
+    /* Below the normal range the sum with 1/2 leaves the f16's last place as the f32's last place. */
+    uint32_t subnormal = bits_of_float(float_of_bits(magnitude) + 0.5f) - bits_of_float(0.5f);
+    uint32_t out = magnitude < 0x38800000 ? subnormal : normal;
+    if (magnitude >= 0x477FF000) out = 0x7C00;
+    if (magnitude > 0x7F800000) out = 0x7E00;
+    return (uint16_t)(sign | out);
+}
+
+#endif

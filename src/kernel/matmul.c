@@ -1,0 +1,71 @@
+/* Matrix products over all threads: native dot products or OpenBLAS, row pieces handed out one by one. */
+#include "kernel/blas.h"
+
+/* A task reads about this many bytes of weights: they stay in the second-level cache while all activations
+ * pass over them, and it is long enough to hide the handing out. */
+#define PIECE_BYTES (128u << 10)
+/* Rows of a piece are a multiple of this, so that tiles are whole. */
+#define PIECE_ROWS 8
+
+struct product {
+    const struct matmul *m;
+    const struct tensor_view *w;
+    const float *bias, *x;
+    size_t n_x;
+    float *out;
+    size_t piece; /* rows of a task */
+    bool blas;
+};
+
+enum lr_status matmul_open(const struct kernel_table *kernels, struct threads *threads, enum matmul_mode mode,
+                           struct matmul *out, struct lr_error *err) {
+    struct blas *blas = NULL;
+    *out = (struct matmul){.kernels = kernels, .threads = threads, .mode = MATMUL_NATIVE};
+    if (mode != MATMUL_NATIVE) LR_TRY(blas_open(kernels, threads, &blas, err));
+    out->blas = blas;
+    if (blas) out->mode = mode;
+    return LR_OK;
+}
+
+void matmul_close(struct matmul *m) {
+    blas_close(m->blas);
+    *m = (struct matmul){0};
+}
+
+uint64_t matmul_memory(enum matmul_mode mode, uint32_t threads) {
+    return mode == MATMUL_NATIVE ? 0 : blas_memory(threads);
+}
+
+static size_t native_piece(const struct tensor_view *w) {
+    uint64_t row = w->cols * lr_dtype_size(w->dtype);
+    uint64_t rows = row == 0 ? w->rows : PIECE_BYTES / row;
+    return (size_t)(rows < PIECE_ROWS ? PIECE_ROWS : rows - rows % PIECE_ROWS);
+}
+
+static void add_bias(const struct product *p, size_t first, size_t n) {
+    for (size_t i = 0; i < p->n_x; i++)
+        p->m->kernels->add(p->out + i * p->w->rows + first, p->bias + first, n);
+}
+
+static void run_piece(void *ctx, uint32_t task, uint32_t thread) {
+    const struct product *p = ctx;
+    const struct tensor_view *w = p->w;
+    size_t first = task * p->piece, n = w->rows - first < p->piece ? w->rows - first : p->piece;
+    if (p->blas)
+        blas_rows(p->m->blas, thread, w, first, n, p->x, p->n_x, p->out);
+    else
+        p->m->kernels->dot[w->dtype]((const char *)w->data + first * w->cols * lr_dtype_size(w->dtype), n,
+                                     w->cols, p->x, w->cols, p->n_x, p->out + first, w->rows);
+    if (p->bias) add_bias(p, first, n);
+}
+
+void matmul_run(const struct matmul *m, const struct tensor_view *w, const float *bias, const float *x,
+                size_t n_x, float *out) {
+    if (n_x == 0 || w->rows == 0) return;
+    struct product p = {.m = m, .w = w, .bias = bias, .x = x, .n_x = n_x, .out = out};
+    bool want_blas = m->mode == MATMUL_BLAS || (m->mode == MATMUL_AUTO && n_x >= m->kernels->blas_from);
+    p.piece = want_blas ? blas_piece(w, n_x) : 0;
+    p.blas = p.piece > 0;
+    if (!p.blas) p.piece = native_piece(w);
+    threads_run(m->threads, (uint32_t)((w->rows + p.piece - 1) / p.piece), run_piece, &p);
+}

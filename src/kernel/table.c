@@ -1,0 +1,42 @@
+/* The one choice of an instruction set. */
+#include "base/str.h"
+#include "kernel/tables.h"
+#include "sys/cpu.h"
+
+#define KERNEL_TABLE(isa, crossover)                                                                         \
+    {                                                                                                        \
+        .name = #isa, .widen[LR_F32] = widen_f32_##isa, .widen[LR_F16] = widen_f16_##isa,                    \
+        .widen[LR_BF16] = widen_bf16_##isa, .dot[LR_F32] = dot_f32_##isa, .dot[LR_F16] = dot_f16_##isa,      \
+        .dot[LR_BF16] = dot_bf16_##isa, .rms_norm = rms_norm_##isa, .rope = rope_##isa,                      \
+        .silu_mul = silu_mul_##isa, .gelu_mul = gelu_mul_##isa, .gelu_tanh_mul = gelu_tanh_mul_##isa,        \
+        .relu_mul = relu_mul_##isa, .add = add_##isa, .store_kv = store_kv_##isa,                            \
+        .attention = attention_##isa, .blas_from = crossover                                                 \
+    }
+
+static const struct kernel_table generic = KERNEL_TABLE(generic, 4);
+
+/* Slowest first. A table is NULL where this build has none, though the name is known. */
+static const struct {
+    const char *name;
+    uint32_t needs;
+    const struct kernel_table *table;
+} rows[] = {
+    {"generic", 0, &generic},
+    {"avx2", CPU_AVX2, NULL},
+    {"avx512", CPU_AVX512, NULL},
+};
+
+enum lr_status kernel_select(uint32_t features, const char *isa, const struct kernel_table **out,
+                             struct lr_error *err) {
+    const struct kernel_table *best = NULL;
+    bool known = !isa;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].table && (features & rows[i].needs) == rows[i].needs) best = rows[i].table;
+        known = known || strcmp(isa, rows[i].name) == 0;
+        if (isa && known) break;
+    }
+    if (!known)
+        return lr_fail(err, LR_EUSAGE, "unknown instruction set '%s' (known: generic, avx2, avx512)", isa);
+    *out = best;
+    return LR_OK;
+}

@@ -1,0 +1,24 @@
+/* tables.h - the functions of every instruction set, by name: `dot_bf16_avx2`. For kernel/table.c, which puts
+ * them in tables, and for the files that define them; everybody else goes through kernel_select(). */
+#ifndef LR_KERNEL_TABLES_H
+#define LR_KERNEL_TABLES_H
+
+#include "kernel/kernel.h"
+
+#define KERNEL_DECLARE(isa)                                                                                  \
+    kernel_widen_fn widen_f32_##isa, widen_f16_##isa, widen_bf16_##isa;                                      \
+    kernel_dot_fn dot_f32_##isa, dot_f16_##isa, dot_bf16_##isa;                                              \
+    kernel_rms_norm_fn rms_norm_##isa;                                                                       \
+    kernel_rope_fn rope_##isa;                                                                               \
+    kernel_gate_fn silu_mul_##isa, gelu_mul_##isa, gelu_tanh_mul_##isa, relu_mul_##isa;                      \
+    kernel_add_fn add_##isa;                                                                                 \
+    kernel_store_kv_fn store_kv_##isa;                                                                       \
+    kernel_attention_fn attention_##isa
+
+KERNEL_DECLARE(generic);
+#if defined(__x86_64__)
+KERNEL_DECLARE(avx2);
+KERNEL_DECLARE(avx512);
+#endif
+
+#endif

@@ -1,0 +1,33 @@
+#include "model/blocks/blocks.h"
+
+void block_project(const struct block_context *c, enum tensor_role role, enum tensor_role bias_role,
+                   const float *x, float *out) {
+    const struct tensor_record *t = c->model->binding->layers[c->layer].role[role];
+    const float *bias = bias_role == ROLE_COUNT ? NULL : c->model->vectors[c->layer][bias_role];
+    struct tensor_view w = store_lend(c->model->store, t);
+    matmul_run(c->model->matmul, &w, bias, x, c->n, out);
+    store_give_back(c->model->store, t);
+}
+
+struct norm_rows {
+    const struct block_context *c;
+    const float *weight;
+};
+
+static void norm_row(void *ctx, uint32_t row, uint32_t thread) {
+    (void)thread;
+    const struct norm_rows *r = ctx;
+    const struct model *m = r->c->model;
+    size_t at = (size_t)row * m->spec->dim;
+    m->matmul->kernels->rms_norm(r->c->work->x + at, r->weight, m->spec->norm_eps, m->spec->dim,
+                                 r->c->work->normed + at);
+}
+
+void block_norm(const struct block_context *c, enum tensor_role role) {
+    struct norm_rows rows = {c, c->model->vectors[c->layer][role]};
+    threads_run(c->model->matmul->threads, c->n, norm_row, &rows);
+}
+
+void block_add_residual(const struct block_context *c) {
+    c->model->matmul->kernels->add(c->work->x, c->work->normed, (size_t)c->n * c->model->spec->dim);
+}

@@ -1,0 +1,34 @@
+#include "model/blocks/blocks.h"
+
+static kernel_gate_fn *gate_kernel(const struct block_context *c) {
+    const struct kernel_table *k = c->model->matmul->kernels;
+    switch (c->model->spec->activation) {
+    case ACT_SILU:
+        return k->silu_mul;
+    case ACT_GELU:
+        return k->gelu_mul;
+    case ACT_GELU_TANH:
+        return k->gelu_tanh_mul;
+    case ACT_RELU:
+        return k->relu_mul;
+    }
+    return k->silu_mul;
+}
+
+static void gate_row(void *ctx, uint32_t row, uint32_t thread) {
+    (void)thread;
+    const struct block_context *c = ctx;
+    size_t n = c->model->spec->ffn_dim;
+    gate_kernel(c)(c->work->gate + row * n, c->work->up + row * n, n);
+}
+
+void block_mlp(const struct block_context *c) {
+    struct forward_work *w = c->work;
+    block_norm(c, ROLE_MLP_NORM);
+    block_project(c, ROLE_GATE, ROLE_GATE_BIAS, w->normed, w->gate);
+    block_project(c, ROLE_UP, ROLE_UP_BIAS, w->normed, w->up);
+    struct block_context rows = *c;
+    threads_run(c->model->matmul->threads, c->n, gate_row, &rows);
+    block_project(c, ROLE_DOWN, ROLE_DOWN_BIAS, w->gate, w->normed);
+    block_add_residual(c);
+}

@@ -1,0 +1,50 @@
+/* forward.h - one pass of the decoder over a chunk of tokens: ids in, logits out. Called by run/session. */
+#ifndef LR_MODEL_FORWARD_H
+#define LR_MODEL_FORWARD_H
+
+#include "model/kvcache.h"
+#include "model/model.h"
+
+/* Rows of logits that are computed together when all are wanted. */
+#define FORWARD_LOGIT_ROWS 8u
+
+/* Work space for passes of at most `chunk` tokens; all arrays are f32 and live in an arena. */
+struct forward_work {
+    uint32_t chunk;
+    float *x;               /* [chunk, dim] the residual stream */
+    float *normed;          /* [chunk, dim] */
+    float *q, *attended;    /* [chunk, heads x head_dim] */
+    float *k, *v;           /* [chunk, kv_heads x head_dim] */
+    float *gate, *up;       /* [chunk, ffn_dim] */
+    float *logits;          /* [FORWARD_LOGIT_ROWS, vocab] */
+    float *inv_freq;        /* [pairs] */
+    float *cosines, *sines; /* [chunk, pairs] */
+    const void **slots;     /* [threads, 2, blocks of the sequence]: keys and values of one head */
+    uint32_t slots_per_list;
+};
+
+/* In `arena`, which may be measuring. `positions`: the longest sequence. */
+enum lr_status forward_work_init(struct arena *arena, const struct model_spec *s, uint32_t chunk,
+                                 uint32_t positions, uint32_t threads, struct forward_work *out,
+                                 struct lr_error *err);
+
+enum forward_logits { FORWARD_NO_LOGITS, FORWARD_LAST, FORWARD_ALL };
+/* Called with the logits [vocab] of token `index` of the pass, in order; valid during the call only. */
+typedef void forward_logits_fn(void *ctx, uint32_t index, const float *logits);
+
+struct forward_pass {
+    const uint32_t *ids;  /* [n], below the vocabulary's size */
+    uint32_t n;           /* at most work->chunk */
+    uint32_t position;    /* of ids[0] */
+    uint64_t rope_length; /* length of the sequence that the frequencies are for: the whole prompt's */
+    enum forward_logits want;
+    forward_logits_fn *on_logits;
+    void *ctx;
+};
+
+/* Reads the tokens into the sequence, whose blocks must have been reserved. LR_EUSAGE for an id beyond the
+ * embedding: nothing is changed then. */
+enum lr_status forward_run(const struct model *m, struct forward_work *w, struct kv_sequence *seq,
+                           const struct forward_pass *pass, struct lr_error *err);
+
+#endif

@@ -1,0 +1,62 @@
+#include "model/kvcache.h"
+
+#include "base/checked.h"
+
+static size_t element_size(enum kv_type type) {
+    return type == KV_F32 ? 4 : 2;
+}
+
+uint64_t kv_position_bytes(const struct model_spec *s, enum kv_type type) {
+    return (uint64_t)s->layers * 2 * spec_kv_dim(s) * element_size(type);
+}
+
+enum lr_status kv_pool_init(struct arena *arena, const struct model_spec *s, enum kv_type type,
+                            uint32_t positions, struct kv_pool *out, struct lr_error *err) {
+    uint32_t n = positions / KERNEL_KV_BLOCK + (positions % KERNEL_KV_BLOCK != 0);
+    uint64_t block_bytes, bytes;
+    if (lr_mul_u64(kv_position_bytes(s, type), KERNEL_KV_BLOCK, &block_bytes) ||
+        lr_mul_u64(block_bytes, n, &bytes))
+        return lr_fail(err, LR_EMEMORY, "a KV cache of %u positions is larger than any memory", positions);
+    *out = (struct kv_pool){.n_blocks = n,
+                            .n_free = n,
+                            .layers = s->layers,
+                            .kv_dim = spec_kv_dim(s),
+                            .type = type,
+                            .block_bytes = block_bytes};
+    void *p;
+    LR_TRY(arena_alloc(arena, n * sizeof *out->free_blocks, "the KV cache's list of blocks", &p, err));
+    out->free_blocks = p;
+    LR_TRY(arena_alloc(arena, bytes, "the KV cache", &p, err));
+    out->memory = p;
+    for (uint32_t i = 0; out->free_blocks && i < n; i++) out->free_blocks[i] = n - 1 - i;
+    return LR_OK;
+}
+
+enum lr_status kv_sequence_init(struct arena *arena, struct kv_pool *pool, struct kv_sequence *out,
+                                struct lr_error *err) {
+    void *p;
+    LR_TRY(
+        arena_alloc(arena, pool->n_blocks * sizeof *out->blocks, "a sequence's table of KV blocks", &p, err));
+    *out = (struct kv_sequence){.pool = pool, .blocks = p};
+    return LR_OK;
+}
+
+enum lr_status kv_sequence_reserve(struct kv_sequence *s, uint32_t positions, struct lr_error *err) {
+    uint32_t need = positions / KERNEL_KV_BLOCK + (positions % KERNEL_KV_BLOCK != 0);
+    if (need > s->n_blocks && need - s->n_blocks > s->pool->n_free)
+        return lr_fail(err, LR_EUSAGE, "the KV cache is full: %u positions asked for, room for %u more",
+                       positions, s->pool->n_free * KERNEL_KV_BLOCK);
+    while (s->n_blocks < need) s->blocks[s->n_blocks++] = s->pool->free_blocks[--s->pool->n_free];
+    return LR_OK;
+}
+
+void kv_sequence_clear(struct kv_sequence *s) {
+    while (s->n_blocks) s->pool->free_blocks[s->pool->n_free++] = s->blocks[--s->n_blocks];
+}
+
+void *kv_slot(const struct kv_sequence *s, uint32_t layer, bool value, uint32_t position) {
+    const struct kv_pool *p = s->pool;
+    uint64_t row = ((uint64_t)layer * 2 + value) * KERNEL_KV_BLOCK + position % KERNEL_KV_BLOCK;
+    return p->memory + s->blocks[position / KERNEL_KV_BLOCK] * p->block_bytes +
+           row * p->kv_dim * element_size(p->type);
+}

@@ -1,0 +1,43 @@
+/* kvcache.h - keys and values of past positions, in blocks of KERNEL_KV_BLOCK positions from one pool, with a
+ * table per sequence. A block holds all layers: per layer keys [KERNEL_KV_BLOCK, kv_dim], then values
+ * likewise. Memory behind a block is touched when its first position is written. Not thread-safe. */
+#ifndef LR_MODEL_KVCACHE_H
+#define LR_MODEL_KVCACHE_H
+
+#include "base/arena.h"
+#include "kernel/kernel.h"
+#include "model/spec.h"
+
+struct kv_pool {
+    uint8_t *memory;
+    uint32_t *free_blocks; /* [n_blocks] stack of those not taken */
+    uint32_t n_blocks, n_free;
+    uint32_t layers, kv_dim;
+    enum kv_type type;
+    uint64_t block_bytes;
+};
+
+struct kv_sequence {
+    struct kv_pool *pool;
+    uint32_t *blocks; /* [pool->n_blocks], of them `n_blocks` taken, in the order of positions */
+    uint32_t n_blocks;
+};
+
+/* Bytes of one position over all layers. */
+uint64_t kv_position_bytes(const struct model_spec *s, enum kv_type type);
+/* A pool for `positions`, rounded up to whole blocks, in `arena` (which may be measuring). */
+enum lr_status kv_pool_init(struct arena *arena, const struct model_spec *s, enum kv_type type,
+                            uint32_t positions, struct kv_pool *out, struct lr_error *err);
+/* An empty sequence; its table lives in `arena`. */
+enum lr_status kv_sequence_init(struct arena *arena, struct kv_pool *pool, struct kv_sequence *out,
+                                struct lr_error *err);
+/* Takes blocks until `positions` fit; LR_EUSAGE when the pool has no more (nothing is taken then). */
+enum lr_status kv_sequence_reserve(struct kv_sequence *s, uint32_t positions, struct lr_error *err);
+/* Gives all blocks back. */
+void kv_sequence_clear(struct kv_sequence *s);
+
+/* Where the key (or value) of `position` in `layer` stands: [kv_dim] elements. Positions of a block follow
+ * each other. */
+void *kv_slot(const struct kv_sequence *s, uint32_t layer, bool value, uint32_t position);
+
+#endif

@@ -1,0 +1,135 @@
+#include "run/engine.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "model/families/family.h"
+#include "model/rope.h"
+#include "sys/cpu.h"
+
+#include <stdio.h>
+
+#define MAX_TOKENIZER_CONFIG (UINT64_C(64) << 20)
+
+void lr_set_log(lr_log_fn *sink, void *ctx) {
+    lr_log_set(sink, ctx);
+}
+
+struct lr_engine_options lr_engine_defaults(void) {
+    return (struct lr_engine_options){.matmul = LR_MATMUL_AUTO};
+}
+
+static enum lr_status read_config(struct lr_engine *e, struct lr_error *err) {
+    struct config_file file;
+    LR_TRY(config_open(e->dir.config, &file, err));
+    enum lr_status status = family_spec(&file, &e->config, &e->spec, err);
+    config_close(&file);
+    LR_TRY(status);
+    LR_TRY(rope_check(&e->spec, err));
+    return generation_config_read(e->dir.generation, &e->generation, err);
+}
+
+static enum lr_status interrupted(const struct lr_engine *e, struct lr_error *err) {
+    bool stop = e->options.interrupt && *e->options.interrupt;
+    return stop ? lr_fail(err, LR_EINTERRUPTED, "interrupted while loading") : LR_OK;
+}
+
+/* Whether the folder has a chat template: a file of its own, or a key of tokenizer_config.json. */
+static enum lr_status find_template(struct lr_engine *e, struct lr_error *err) {
+    e->has_template = e->dir.chat_template != NULL;
+    if (e->has_template || !e->dir.tokenizer_config) return LR_OK;
+    struct json_doc *doc;
+    LR_TRY(json_open(e->dir.tokenizer_config, MAX_TOKENIZER_CONFIG, &doc, err));
+    e->has_template = json_present(json_get(json_root(doc), "chat_template"));
+    json_close(doc);
+    return LR_OK;
+}
+
+/* Before the weights are placed, so that the JSON tree of a large tokenizer is gone by then. */
+static enum lr_status open_tokenizer(struct lr_engine *e, struct lr_error *err) {
+    if (!e->dir.tokenizer && !(e->dir.vocab && e->dir.merges)) return LR_OK;
+    struct tokenizer_files files = {e->dir.tokenizer, e->dir.vocab, e->dir.merges, e->dir.tokenizer_config};
+    return tokenizer_open(&files, &e->tokenizer, err);
+}
+
+static enum lr_status open_machine(struct lr_engine *e, struct lr_error *err) {
+    static const enum matmul_mode modes[] = {
+        [LR_MATMUL_AUTO] = MATMUL_AUTO, [LR_MATMUL_NATIVE] = MATMUL_NATIVE, [LR_MATMUL_BLAS] = MATMUL_BLAS};
+    struct cpu_info cpu;
+    const struct kernel_table *kernels;
+    LR_TRY(cpu_read("", &cpu, err));
+    if (e->options.threads < 0 || e->options.threads > 1024)
+        return lr_fail(err, LR_EUSAGE, "%d threads are out of range: 1 to 1024", e->options.threads);
+    LR_TRY(kernel_select(cpu.features, e->options.isa, &kernels, err));
+    LR_TRY(threads_create(e->options.threads ? (uint32_t)e->options.threads : cpu.usable, &e->threads, err));
+    return matmul_open(kernels, e->threads, modes[e->options.matmul], &e->matmul, err);
+}
+
+static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
+    LR_TRY(catalog_open(&e->dir, &e->catalog, err));
+    LR_TRY(bind_model(&e->spec, &e->catalog, &e->binding, err));
+    LR_TRY(store_open(&e->catalog, &e->store, err));
+    if (e->tokenizer && tokenizer_size(e->tokenizer) > e->spec.vocab)
+        lr_log(LR_LOG_DEBUG, "the tokenizer has %u ids, the embedding %u rows", tokenizer_size(e->tokenizer),
+               e->spec.vocab);
+    return model_open(&e->spec, &e->binding, &e->store, &e->matmul, &e->model, err);
+}
+
+static enum lr_status open_all(struct lr_engine *e, const char *path, struct lr_error *err) {
+    bool text_only = e->options.tokenizer_only;
+    LR_TRY(model_dir_open(path, text_only ? MODEL_DIR_TOKENIZER : MODEL_DIR_WEIGHTS, &e->dir, err));
+    if (!text_only) LR_TRY(read_config(e, err));
+    LR_TRY(find_template(e, err));
+    LR_TRY(open_tokenizer(e, err));
+    LR_TRY(interrupted(e, err));
+    if (text_only) return LR_OK;
+    LR_TRY(open_machine(e, err));
+    return open_weights(e, err);
+}
+
+enum lr_status lr_engine_open(const char *model_dir, const struct lr_engine_options *options,
+                              struct lr_engine **out, struct lr_error *err) {
+    *out = NULL;
+    struct lr_engine *e = lr_calloc(1, sizeof *e);
+    if (!e) return lr_fail_memory(err, "the engine", sizeof *e);
+    e->options = options ? *options : lr_engine_defaults();
+    snprintf(e->path, sizeof e->path, "%s", model_dir);
+    enum lr_status status = open_all(e, model_dir, err);
+    if (status != LR_OK) {
+        lr_engine_close(e);
+        return status;
+    }
+    *out = e;
+    return LR_OK;
+}
+
+void lr_engine_close(struct lr_engine *e) {
+    if (!e) return;
+    model_close(&e->model);
+    matmul_close(&e->matmul);
+    threads_destroy(e->threads);
+    store_close(&e->store);
+    bind_free(&e->binding);
+    catalog_close(&e->catalog);
+    tokenizer_close(e->tokenizer);
+    model_dir_close(&e->dir);
+    lr_free(e);
+}
+
+enum lr_status engine_tokenizer(const struct lr_engine *e, const struct tokenizer **out,
+                                struct lr_error *err) {
+    *out = e->tokenizer;
+    if (e->tokenizer) return LR_OK;
+    struct model_dir again;
+    LR_TRY(model_dir_open(e->path, MODEL_DIR_TOKENIZER, &again, err));
+    model_dir_close(&again);
+    return lr_fail(err, LR_EMODEL, "%s: the tokenizer appeared after the model was opened: open it again",
+                   e->path);
+}
+
+bool engine_is_eos(const struct lr_engine *e, uint32_t id) {
+    bool own = e->generation.n_eos > 0;
+    const uint32_t *ids = own ? e->generation.eos_ids : e->config.eos_ids;
+    for (uint32_t i = 0, n = own ? e->generation.n_eos : e->config.n_eos; i < n; i++)
+        if (ids[i] == id) return true;
+    return false;
+}

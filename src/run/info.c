@@ -1,0 +1,54 @@
+/* What a model and a machine are, for --info and --version. */
+#include "kernel/kernel.h"
+#include "run/engine.h"
+#include "sys/cpu.h"
+
+#include <stdio.h>
+
+/* The dtype that holds most bytes of what is used. */
+static const char *main_dtype(const struct lr_engine *e) {
+    uint64_t bytes[LR_DTYPE_COUNT] = {0};
+    int best = LR_F32;
+    for (size_t i = 0; i < e->catalog.count; i++)
+        bytes[e->catalog.tensors[i].dtype] += e->catalog.tensors[i].bytes;
+    for (int i = 0; i < LR_DTYPE_COUNT; i++)
+        if (bytes[i] > bytes[best]) best = i;
+    return lr_dtype_label((enum lr_dtype)best);
+}
+
+struct lr_model_info lr_engine_info(const struct lr_engine *e) {
+    const struct model_spec *s = &e->spec;
+    return (struct lr_model_info){
+        .family = s->family,
+        .architecture = e->config.architecture,
+        .dtype = main_dtype(e),
+        .parameters = e->binding.parameters,
+        .weight_bytes = e->binding.used_bytes,
+        .layers = s->layers,
+        .dim = s->dim,
+        .heads = s->heads,
+        .kv_heads = s->kv_heads,
+        .head_dim = s->head_dim,
+        .ffn_dim = s->ffn_dim,
+        .vocab = s->vocab,
+        .max_context = s->max_position,
+        .tied_head = s->tied_head,
+        .has_template = e->has_template,
+        .has_tokenizer = e->tokenizer != NULL,
+    };
+}
+
+uint64_t lr_memory_total(void) {
+    struct memory_info info;
+    return memory_read("", 0, &info, NULL) == LR_OK ? info.total : 0;
+}
+
+uint64_t lr_memory_peak(void) {
+    return memory_peak_resident();
+}
+
+void lr_build_info(char *line, size_t size) {
+    const struct kernel_table *kernels;
+    enum lr_status status = kernel_select(cpu_features(), NULL, &kernels, NULL);
+    snprintf(line, size, "%s, %s kernels, OpenBLAS", __VERSION__, status == LR_OK ? kernels->name : "no");
+}

@@ -1,0 +1,293 @@
+#include "run/session.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "sys/clock.h"
+#include "weights/plan.h"
+
+#include <math.h>
+#include <string.h>
+
+#define DEFAULT_CONTEXT 8192u
+#define DEFAULT_CHUNK   128u
+
+static float set_or(double value, double fallback) {
+    return (float)(isnan(value) ? fallback : value);
+}
+
+struct lr_session_options lr_session_defaults(const struct lr_engine *e) {
+    const struct generation_config *g = &e->generation;
+    struct lr_sampling s = {
+        .temperature = g->do_sample == 0 ? 0 : set_or(g->temperature, 0.8),
+        .top_k = g->top_k < 0           ? 40
+                 : g->top_k > INT32_MAX ? INT32_MAX
+                                        : (int)g->top_k,
+        .top_p = set_or(g->top_p, 0.95),
+        .min_p = set_or(g->min_p, 0),
+        .typical = set_or(g->typical_p, 1),
+        .repeat_penalty = set_or(g->repetition_penalty, 1),
+    };
+    return (struct lr_session_options){.kv = e->options.precise ? LR_KV_F32 : LR_KV_F16, .sampling = s};
+}
+
+/* ---- the plan: the same code adds up and allocates --------------------------------------------------------------- */
+
+struct session_shape {
+    const struct lr_engine *engine;
+    const struct lr_session_options *options;
+};
+
+static enum kv_type kv_type_of(const struct lr_session_options *o) {
+    return o->kv == LR_KV_F32 ? KV_F32 : KV_F16;
+}
+
+static uint32_t chunk_of(const struct lr_session_options *o, uint32_t context) {
+    uint32_t chunk = o->prefill_chunk ? o->prefill_chunk : DEFAULT_CHUNK;
+    return chunk < context ? chunk : context;
+}
+
+static enum lr_status allocate_kv(struct lr_session *s, const struct session_shape *shape, uint32_t context,
+                                  struct lr_error *err) {
+    LR_TRY(kv_pool_init(&s->arena, &shape->engine->spec, kv_type_of(shape->options), context, &s->pool, err));
+    return kv_sequence_init(&s->arena, &s->pool, &s->sequence, err);
+}
+
+static enum lr_status allocate_work(struct lr_session *s, const struct session_shape *shape, uint32_t context,
+                                    struct lr_error *err) {
+    const struct lr_engine *e = shape->engine;
+    void *p;
+    LR_TRY(arena_alloc(&s->arena, (uint64_t)e->spec.vocab * sizeof(float), "logits", &p, err));
+    s->logits = p;
+    LR_TRY(sampler_init(&s->arena, &shape->options->sampling, e->spec.vocab, &s->sampler, err));
+    return forward_work_init(&s->arena, &e->spec, chunk_of(shape->options, context), context,
+                             threads_count(e->threads), &s->work, err);
+}
+
+static void measure_session(const void *ctx, uint32_t context, uint64_t *kv, uint64_t *work) {
+    struct lr_session s = {0};
+    arena_init_measuring(&s.arena);
+    bool ok = allocate_kv(&s, ctx, context, NULL) == LR_OK;
+    *kv = ok ? s.arena.used : UINT64_MAX;
+    ok = ok && allocate_work(&s, ctx, context, NULL) == LR_OK;
+    *work = ok ? s.arena.used - *kv : 0;
+    sampler_free(&s.sampler);
+}
+
+static enum lr_status gather_facts(const struct session_shape *shape, struct plan_facts *out,
+                                   struct lr_error *err) {
+    const struct lr_engine *e = shape->engine;
+    struct memory_info memory;
+    LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
+    uint64_t tokenizer = e->tokenizer ? tokenizer_memory(e->tokenizer) : 0;
+    *out = (struct plan_facts){
+        .budget = memory.budget,
+        .fixed = memory.own_anonymous > tokenizer ? memory.own_anonymous - tokenizer : 0,
+        .weights = e->binding.used_bytes,
+        .mapped = store_mapped_bytes(&e->store),
+        .tokenizer = tokenizer,
+        .wanted = shape->options->context,
+        .limit = DEFAULT_CONTEXT,
+        .maximum = e->spec.max_position,
+        .session = measure_session,
+        .session_ctx = shape,
+    };
+    return LR_OK;
+}
+
+enum lr_status lr_plan(const struct lr_engine *e, const struct lr_session_options *options,
+                       struct lr_plan *out, struct lr_error *err) {
+    struct lr_session_options o = options ? *options : lr_session_defaults(e);
+    struct session_shape shape = {e, &o};
+    struct plan_facts facts;
+    LR_TRY(gather_facts(&shape, &facts, err));
+    plan_make(&facts, out);
+    return LR_OK;
+}
+
+/* ---- opening and closing ------------------------------------------------------------------------------------------ */
+
+static enum lr_status check_options(const struct lr_engine *e, const struct lr_session_options *o,
+                                    struct lr_error *err) {
+    if (e->options.tokenizer_only)
+        return lr_fail(err, LR_EUSAGE, "%s: opened for its tokenizer alone: no session can be made", e->path);
+    if (o->context > e->spec.max_position)
+        return lr_fail(err, LR_EUSAGE, "a context of %u positions is out of range: the model has %u",
+                       o->context, e->spec.max_position);
+    return LR_OK;
+}
+
+static uint64_t room_now(void *ctx) {
+    const struct lr_engine *e = ctx;
+    struct memory_info memory;
+    return memory_read("", e->options.mem_limit, &memory, NULL) == LR_OK ? memory.room : 0;
+}
+
+static enum lr_status open_planned(struct lr_session *s, const struct lr_session_options *o,
+                                   struct lr_error *err) {
+    struct session_shape shape = {s->engine, o};
+    struct plan_facts facts;
+    struct lr_plan plan;
+    LR_TRY(gather_facts(&shape, &facts, err));
+    plan_make(&facts, &plan);
+    if (!plan.fits) return plan_refuse(&facts, &plan, err);
+    uint32_t usual = DEFAULT_CONTEXT < facts.maximum ? DEFAULT_CONTEXT : facts.maximum;
+    if (!o->context && plan.context < usual)
+        lr_log(LR_LOG_WARN, "the context is %u positions instead of %u: that is what fits in memory",
+               plan.context, usual);
+    s->context = plan.context;
+    LR_TRY(arena_init(&s->arena, plan.kv + plan.work, room_now, s->engine, err));
+    LR_TRY(allocate_kv(s, &shape, s->context, err));
+    s->sequence.pool = &s->pool;
+    LR_TRY(allocate_work(s, &shape, s->context, err));
+    arena_seal(&s->arena);
+    return LR_OK;
+}
+
+enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session_options *options,
+                               struct lr_session **out, struct lr_error *err) {
+    *out = NULL;
+    struct lr_session_options o = options ? *options : lr_session_defaults(engine);
+    LR_TRY(check_options(engine, &o, err));
+    struct lr_session *s = lr_calloc(1, sizeof *s);
+    if (!s) return lr_fail_memory(err, "a session", sizeof *s);
+    s->engine = engine;
+    enum lr_status status = open_planned(s, &o, err);
+    if (status != LR_OK) {
+        lr_session_close(s);
+        return status;
+    }
+    *out = s;
+    return LR_OK;
+}
+
+void lr_session_close(struct lr_session *s) {
+    if (!s) return;
+    sampler_free(&s->sampler);
+    arena_destroy(&s->arena);
+    lr_free(s);
+}
+
+void lr_session_reset(struct lr_session *s) {
+    kv_sequence_clear(&s->sequence);
+    sampler_reset(&s->sampler);
+    s->position = s->prompt_tokens = 0;
+    s->has_logits = false;
+    s->prefill_s = 0;
+}
+
+uint32_t lr_session_position(const struct lr_session *s) {
+    return s->position;
+}
+
+uint32_t lr_session_context(const struct lr_session *s) {
+    return s->context;
+}
+
+uint64_t lr_session_seed(const struct lr_session *s) {
+    return s->sampler.seed;
+}
+
+const float *lr_session_logits(const struct lr_session *s) {
+    return s->has_logits ? s->logits : NULL;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
+
+static enum lr_status check_room(const struct lr_session *s, const uint32_t *ids, size_t n,
+                                 struct lr_error *err) {
+    if (n > s->context - s->position)
+        return lr_fail(
+            err, LR_EUSAGE,
+            "the prompt has %zu tokens%s, the context has room for %u (a larger one: -c, up to %u)", n,
+            s->position ? " more" : "", s->context - s->position, s->engine->spec.max_position);
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] >= s->engine->spec.vocab)
+            return lr_fail(err, LR_EUSAGE, "token id %u is out of range: the embedding has %u rows", ids[i],
+                           s->engine->spec.vocab);
+    return LR_OK;
+}
+
+enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n, uint64_t rope_length,
+                            enum forward_logits want, forward_logits_fn *on_logits, void *ctx,
+                            struct lr_error *err) {
+    const struct lr_engine_options *o = &s->engine->options;
+    LR_TRY(check_room(s, ids, n, err));
+    LR_TRY(kv_sequence_reserve(&s->sequence, s->position + (uint32_t)n, err));
+    for (size_t at = 0; at < n;) {
+        size_t left = n - at, take = left < s->work.chunk ? left : s->work.chunk;
+        if (o->interrupt && *o->interrupt)
+            return lr_fail(err, LR_EINTERRUPTED, "interrupted after %zu of %zu tokens", at, n);
+        struct forward_pass pass = {
+            .ids = ids + at,
+            .n = (uint32_t)take,
+            .position = s->position,
+            .rope_length = rope_length,
+            .want = want == FORWARD_LAST && take < left ? FORWARD_NO_LOGITS : want,
+            .on_logits = on_logits,
+            .ctx = ctx,
+        };
+        LR_TRY(forward_run(&s->engine->model, &s->work, &s->sequence, &pass, err));
+        s->position += (uint32_t)take;
+        at += take;
+        if (o->progress && n > 1) o->progress(o->progress_ctx, LR_PHASE_PREFILL, at, n);
+    }
+    return LR_OK;
+}
+
+static void keep_logits(void *ctx, uint32_t index, const float *logits) {
+    (void)index;
+    struct lr_session *s = ctx;
+    memcpy(s->logits, logits, (size_t)s->engine->spec.vocab * sizeof *logits);
+}
+
+/* A weight that is not a number spreads to every logit: said at once, not answered with nonsense. */
+static enum lr_status check_logits(struct lr_session *s, struct lr_error *err) {
+    for (uint32_t i = 0; i < s->engine->spec.vocab; i++)
+        if (isnan(s->logits[i]))
+            return lr_fail(
+                err, LR_EMODEL,
+                "%s: the logits after token %u are not numbers (damaged weights, or values beyond f32?)",
+                s->engine->path, s->position);
+    s->has_logits = true;
+    return LR_OK;
+}
+
+static enum lr_status read_and_keep(struct lr_session *s, const uint32_t *ids, size_t n, uint64_t rope_length,
+                                    struct lr_error *err) {
+    LR_TRY(session_read(s, ids, n, rope_length, FORWARD_LAST, keep_logits, s, err));
+    return check_logits(s, err);
+}
+
+enum lr_status lr_session_feed_ids(struct lr_session *s, const uint32_t *ids, size_t n_ids,
+                                   struct lr_error *err) {
+    if (!n_ids) return LR_OK;
+    double start = clock_now();
+    LR_TRY(read_and_keep(s, ids, n_ids, (uint64_t)s->position + n_ids, err));
+    for (size_t i = 0; i < n_ids; i++) sampler_note(&s->sampler, ids[i], false);
+    s->prompt_tokens += (uint32_t)n_ids;
+    s->prefill_s += clock_now() - start;
+    return LR_OK;
+}
+
+enum lr_status lr_session_feed_text(struct lr_session *s, const char *text, size_t len,
+                                    struct lr_error *err) {
+    uint32_t *ids;
+    size_t n;
+    LR_TRY(lr_tokenize(s->engine, text, len, s->position == 0, &ids, &n, err));
+    enum lr_status status = lr_session_feed_ids(s, ids, n, err);
+    lr_ids_free(ids);
+    return status;
+}
+
+enum lr_status session_append(struct lr_session *s, uint32_t id, struct lr_error *err) {
+    LR_TRY(read_and_keep(s, &id, 1, (uint64_t)s->position + 1, err));
+    sampler_note(&s->sampler, id, true);
+    return LR_OK;
+}
+
+enum lr_status lr_session_next(struct lr_session *s, uint32_t *id, bool *end, struct lr_error *err) {
+    if (!s->has_logits) return lr_fail(err, LR_EUSAGE, "nothing was fed: there is nothing to continue");
+    *id = sampler_draw(&s->sampler, s->logits);
+    *end = engine_is_eos(s->engine, *id);
+    return *end ? LR_OK : session_append(s, *id, err);
+}

@@ -1,0 +1,33 @@
+/* session.h - one sequence: its KV cache view, position and sampler. The inside of the public struct lr_session, for
+ * run/ alone. */
+#ifndef LR_RUN_SESSION_H
+#define LR_RUN_SESSION_H
+
+#include "base/arena.h"
+#include "model/forward.h"
+#include "run/engine.h"
+#include "run/sampler.h"
+
+struct lr_session {
+    struct lr_engine *engine;
+    struct arena arena; /* KV cache, work space, logits, sampler: sealed after opening */
+    struct kv_pool pool;
+    struct kv_sequence sequence;
+    struct forward_work work;
+    struct sampler sampler;
+    float *logits; /* [vocab] after the last token */
+    bool has_logits;
+    uint32_t position, context;
+    double prefill_s; /* spent on what was fed since the sequence began */
+    uint32_t prompt_tokens;
+};
+
+/* Reads ids at the end of the sequence in chunks. `rope_length`: the length that rotary frequencies are for.
+ * `on_logits` as in forward.h; LR_EUSAGE when the context is full. */
+enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n, uint64_t rope_length,
+                            enum forward_logits want, forward_logits_fn *on_logits, void *ctx,
+                            struct lr_error *err);
+/* Appends a token that was drawn, so that the logits are those after it. */
+enum lr_status session_append(struct lr_session *s, uint32_t id, struct lr_error *err);
+
+#endif
