@@ -19,7 +19,17 @@ def maximal_subparts(data):
     out, i = bytearray(), 0
     while i < len(data):
         first = data[i]
-        need = 0 if first < 0x80 else 1 if 0xC2 <= first <= 0xDF else 2 if 0xE0 <= first <= 0xEF else 3 if 0xF0 <= first <= 0xF4 else -1
+        need = (
+            0
+            if first < 0x80
+            else 1
+            if 0xC2 <= first <= 0xDF
+            else 2
+            if 0xE0 <= first <= 0xEF
+            else 3
+            if 0xF0 <= first <= 0xF4
+            else -1
+        )
         taken = 1
         low, high = SECOND.get(first, (0x80, 0xBF))
         while taken <= need and i + taken < len(data) and low <= data[i + taken] <= high:
@@ -31,7 +41,17 @@ def maximal_subparts(data):
 
 def make(path, stamp):
     r = random.Random(11)
-    cases = [*FIXED, *(bytes(r.choices([0x41, 0x80, 0xBF, 0xC3, 0xE2, 0x82, 0xAC, 0xF0, 0x9F, 0x98, 0xED, 0xFF], k=r.randint(2, 12))) for _ in range(30))]
+    cases = [
+        *FIXED,
+        *(
+            bytes(
+                r.choices(
+                    [0x41, 0x80, 0xBF, 0xC3, 0xE2, 0x82, 0xAC, 0xF0, 0x9F, 0x98, 0xED, 0xFF], k=r.randint(2, 12)
+                )
+            )
+            for _ in range(30)
+        ),
+    ]
     out = []
     for data in cases:
         text = data.decode("utf-8", "replace").encode()

@@ -7,7 +7,25 @@ from . import words
 
 COUNT = 3400  # at least so many, duplicates taken out
 
-SPACES = [" ", "  ", "   ", "\t", "\n", "\n\n", "\r\n", "\r", "\n \n", " \n", "\n ", "\t\t", " \t ", "\v", "\f", "    ", "        "]
+SPACES = [
+    " ",
+    "  ",
+    "   ",
+    "\t",
+    "\n",
+    "\n\n",
+    "\r\n",
+    "\r",
+    "\n \n",
+    " \n",
+    "\n ",
+    "\t\t",
+    " \t ",
+    "\v",
+    "\f",
+    "    ",
+    "        ",
+]
 ODD_SPACES = [
     "\u00a0", "\u1680", "\u180e", "\u2000", "\u2002", "\u2003", "\u2009", "\u200a", "\u200b", "\u200c", "\u200d", "\u2028",
     "\u2029", "\u202f", "\u205f", "\u2060", "\u3000", "\ufeff", "\u0085", "\u001c", "\u001d", "\u001e", "\u001f", "\u00ad",
@@ -39,8 +57,50 @@ CODE = [
     "\\frac{a}{b} \\sum_{i=0}^{n}", "---\nkey: value\n- item\n", "| a | b |\n|---|---|\n", "```c\nint x;\n```", "/* c */ // d", "0x1F 0b10 1e-9 .5 5.", "camelCase snake_case SCREAMING_CASE kebab-case",
     "a\tb\tc\n1\t2\t3\n", "    return\n        x\n", "\n\n\n    }\n\n", "!!!", "???!", "...", "a.b.c", "((()))", "<<>>", "==>", "::", "##", "@@", "%d%s", "~/x", "`x`", "^_^", ":-)", "\\n", "\\\\", "''", "\"\"",
 ]  # fmt: skip
-ENDINGS = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'S", "'T", "'RE", "'Ve", "'M", "'LL", "'lL", "'D", "’s", "’t", "'x", "'", "''s", "'ſ", "'K"]
-UNASSIGNED = ["\u0378", "\u05ff", "\u0e5c", "\u1fff", "\u2fe0", "\U0001ffff", "\U0002fa20", "\U0005abcd", "\U000e0100", "\U000f0000", "\U0010ffff", "\ue000", "\uf8ff", "\ufdd0", "\uffff", "\ufffe", "\ufffd", "\ufff9"]
+ENDINGS = [
+    "'s",
+    "'t",
+    "'re",
+    "'ve",
+    "'m",
+    "'ll",
+    "'d",
+    "'S",
+    "'T",
+    "'RE",
+    "'Ve",
+    "'M",
+    "'LL",
+    "'lL",
+    "'D",
+    "’s",
+    "’t",
+    "'x",
+    "'",
+    "''s",
+    "'ſ",
+    "'K",
+]
+UNASSIGNED = [
+    "\u0378",
+    "\u05ff",
+    "\u0e5c",
+    "\u1fff",
+    "\u2fe0",
+    "\U0001ffff",
+    "\U0002fa20",
+    "\U0005abcd",
+    "\U000e0100",
+    "\U000f0000",
+    "\U0010ffff",
+    "\ue000",
+    "\uf8ff",
+    "\ufdd0",
+    "\uffff",
+    "\ufffe",
+    "\ufffd",
+    "\ufff9",
+]
 
 
 def sentence(r, lang=None, count=None):
@@ -71,7 +131,7 @@ def spaced(r):
         out += r.choices(SPACES, k=r.randint(1, 2)) if r.random() < 0.8 else [r.choice(ODD_SPACES)]
         if r.random() < 0.7:
             out.append(r.choice(["a", "The", "x1", "é", "中", ".", "(", "12", "don't", "\u0301", "{"]))
-    return "".join(out[r.randrange(2):])
+    return "".join(out[r.randrange(2) :])
 
 
 def contraction(r):
@@ -85,14 +145,41 @@ def special(r):
     for _ in range(r.randint(1, 3)):
         token = r.choice(SPECIALS) if r.random() < 0.65 else r.choice(OWN)
         if r.random() < 0.15:
-            token = r.choice([token[:-1], token.upper(), token.lower(), token + token, token[1:], token.replace("|", " ")])
-        out += [r.choice(["", "", " ", "  ", "\n", "a", "Hi ", "_", ".", "\u00a0", "é", "1", "中"]), token, r.choice(["", "", " ", "  ", "\n", "b", " yo", "!", "\t x", "2", "中"])]
+            token = r.choice(
+                [token[:-1], token.upper(), token.lower(), token + token, token[1:], token.replace("|", " ")]
+            )
+        out += [
+            r.choice(["", "", " ", "  ", "\n", "a", "Hi ", "_", ".", "\u00a0", "é", "1", "中"]),
+            token,
+            r.choice(["", "", " ", "  ", "\n", "b", " yo", "!", "\t x", "2", "中"]),
+        ]
     return "".join(out)
 
 
 def combining(r):
     base = r.choice(["a", "e", "o", "n", "q", "А", "α", "क", "ก", "가", "ﬁ", " ", "1", "Å", "Ự", "ś̂"])
-    marks = [r.choice(["\u0301", "\u0300", "\u0323", "\u0307", "\u0308", "\u0327", "\u0338", "\u20dd", "\u3099", "\u093c", "\u05b8", "\u064b", "\u0e38", "\ufe0f", "\u1ab0"]) for _ in range(r.randint(1, 4))]
+    marks = [
+        r.choice(
+            [
+                "\u0301",
+                "\u0300",
+                "\u0323",
+                "\u0307",
+                "\u0308",
+                "\u0327",
+                "\u0338",
+                "\u20dd",
+                "\u3099",
+                "\u093c",
+                "\u05b8",
+                "\u064b",
+                "\u0e38",
+                "\ufe0f",
+                "\u1ab0",
+            ]
+        )
+        for _ in range(r.randint(1, 4))
+    ]
     text = "".join(base + "".join(r.sample(marks, len(marks))) for _ in range(r.randint(1, 3)))
     return unicodedata.normalize(r.choice(["NFC", "NFD", "NFKC", "NFKD"]), text) if r.random() < 0.5 else text
 
@@ -107,7 +194,18 @@ def odd(r):
         elif kind == 1:
             out.append(r.choice(UNASSIGNED))
         elif kind == 2:
-            out.append(chr(r.choice([r.randrange(0x80, 0x800), r.randrange(0x800, 0xD800), r.randrange(0x10000, 0x18000), r.randrange(0x1D400, 0x1FB00)])))
+            out.append(
+                chr(
+                    r.choice(
+                        [
+                            r.randrange(0x80, 0x800),
+                            r.randrange(0x800, 0xD800),
+                            r.randrange(0x10000, 0x18000),
+                            r.randrange(0x1D400, 0x1FB00),
+                        ]
+                    )
+                )
+            )
         elif kind == 3:
             out.append(r.choice(ODD_SPACES))
         elif kind == 4:
@@ -118,7 +216,17 @@ def odd(r):
 
 
 def mixed(r):
-    parts = [sentence, number, combining, odd, spaced, contraction, lambda q: q.choice(EMOJI), lambda q: q.choice(COMPAT), lambda q: q.choice(CODE)]
+    parts = [
+        sentence,
+        number,
+        combining,
+        odd,
+        spaced,
+        contraction,
+        lambda q: q.choice(EMOJI),
+        lambda q: q.choice(COMPAT),
+        lambda q: q.choice(CODE),
+    ]
     return r.choice(["", " ", "", "-", ", "]).join(r.choice(parts)(r) for _ in range(r.randint(2, 3)))
 
 
@@ -157,7 +265,23 @@ def all_texts():
     r = random.Random(20240607)
     out = dict.fromkeys(fixed())
     out.update(dict.fromkeys(long_runs(r)))
-    makers = [sentence, sentence, sentence, number, spaced, spaced, contraction, special, special, combining, odd, odd, mixed, mixed, lambda q: q.choice(EMOJI) + q.choice(EMOJI) + q.choice(COMPAT)]
+    makers = [
+        sentence,
+        sentence,
+        sentence,
+        number,
+        spaced,
+        spaced,
+        contraction,
+        special,
+        special,
+        combining,
+        odd,
+        odd,
+        mixed,
+        mixed,
+        lambda q: q.choice(EMOJI) + q.choice(EMOJI) + q.choice(COMPAT),
+    ]
     while len(out) < COUNT:
         out[makers[len(out) % len(makers)](r)] = None
     return list(out)

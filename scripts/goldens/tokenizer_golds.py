@@ -84,7 +84,15 @@ def streams(tok, name, encoded):
         elif n % 4 == 2:
             ids = r.choices(short, k=r.randint(1, 12)) + r.choice(rich)[r.randrange(2) :]
         else:
-            ids = [i for _ in range(r.randint(1, 6)) for i in [*r.choices(added or known, k=r.randrange(2)), *r.choices(short, k=r.randrange(4)), *r.choice(rich)[-3:]]]
+            ids = [
+                i
+                for _ in range(r.randint(1, 6))
+                for i in [
+                    *r.choices(added or known, k=r.randrange(2)),
+                    *r.choices(short, k=r.randrange(4)),
+                    *r.choice(rich)[-3:],
+                ]
+            ]
         if n >= STREAMS - 5:
             ids.insert(r.randrange(len(ids) + 1), known[-1] + r.randint(1, 1000))
         yield ids or [known[0]]
@@ -109,7 +117,9 @@ def gold(tok, name, chosen):
 
 def subset(everything):
     """For a small tokenizer: the texts with anything of a special token in them every third time, the others every sixth."""
-    marked = [(i, t) for i, t in enumerate(everything) if any(s in t for s in texts.OWN) or "  " in t or t[:1].isspace()]
+    marked = [
+        (i, t) for i, t in enumerate(everything) if any(s in t for s in texts.OWN) or "  " in t or t[:1].isspace()
+    ]
     rest = [(i, t) for i, t in enumerate(everything) if len(t) <= 300]
     chosen = dict(marked[::3]) | dict(rest[:: len(rest) // (SUBSET - len(marked) // 3)])
     return sorted(chosen.items())
@@ -119,8 +129,20 @@ def shared_entries(data):
     for name, covers in SHARED.items():
         yield name, data / "tokenizers" / name, f"tokenizers/{name}", "tokenizer.json", covers
     yield "gpt2", data / "tokenizers" / "gpt2", "tokenizers/gpt2", "vocab+merges", "vocab.json and merges.txt"
-    yield "story-llama-hf", data / "models" / "story-llama-hf", "models/story-llama-hf", "tokenizer.json", "the trained story model's"
-    yield "stories260K", data / "models" / "stories260K-hf-derived", "models/stories260K-hf-derived", "tokenizer.json", "512 pieces, byte fallback"
+    yield (
+        "story-llama-hf",
+        data / "models" / "story-llama-hf",
+        "models/story-llama-hf",
+        "tokenizer.json",
+        "the trained story model's",
+    )
+    yield (
+        "stories260K",
+        data / "models" / "stories260K-hf-derived",
+        "models/stories260K-hf-derived",
+        "tokenizer.json",
+        "512 pieces, byte fallback",
+    )
 
 
 def make_shared(out, data, everything, only):
@@ -144,7 +166,14 @@ def make_small(out, everything, only):
             (out / f"{name}.gold").write_bytes(gold(tok, name, chosen))
             sizes = [(out / name / "tokenizer.json").stat().st_size, (out / f"{name}.gold").stat().st_size]
             print(f"{name}: tokenizer {sizes[0] / 1000:.0f} kB, golden {sizes[1] / 1000:.0f} kB", flush=True)
-        yield {"name": name, "golden": f"{name}.gold", "path": name, "form": "tokenizer.json", "shared": False, "covers": covers}
+        yield {
+            "name": name,
+            "golden": f"{name}.gold",
+            "path": name,
+            "form": "tokenizer.json",
+            "shared": False,
+            "covers": covers,
+        }
 
 
 def make_all(out, data, only):

@@ -54,7 +54,9 @@ def make(out, stamp):
     classes["Whitespace"] = ranges(sorted(space))
     classes["Punctuation"] = ranges(removed(pre_tokenizers.Punctuation("removed")))
     whitespace, digits = pre_tokenizers.Whitespace(), pre_tokenizers.Digits(True)
-    classes["Whitespace word"] = ranges([c for c in SCALARS if len(whitespace.pre_tokenize_str("a" + chr(c))) == 1 and c not in space])
+    classes["Whitespace word"] = ranges(
+        [c for c in SCALARS if len(whitespace.pre_tokenize_str("a" + chr(c))) == 1 and c not in space]
+    )
     classes["Digits"] = ranges([c for c in SCALARS if len(digits.pre_tokenize_str("a" + chr(c) + "a")) == 3])
     files.dump_json(out / "unicode_classes.json", {**stamp, "classes": classes})
     (out / "unicode_forms.bin").write_bytes(forms())
