@@ -1,0 +1,183 @@
+#include "text/regex.h"
+
+#include "base/mem.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#define MATCH_LIMIT     100000000u
+#define HEAP_LIMIT_KIB  (512u * 1024u)
+#define JIT_STACK_FIRST (32u * 1024u)
+#define JIT_STACK_MOST  (1024u * 1024u)
+
+struct regex {
+    pcre2_general_context *heap;
+    pcre2_code *code;
+    char *pattern; /* as given, for messages */
+};
+
+struct regex_scratch {
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+    pcre2_jit_stack *stack;
+};
+
+static void *take(PCRE2_SIZE size, void *ctx) {
+    (void)ctx;
+    return lr_malloc(size);
+}
+
+static void give(void *p, void *ctx) {
+    (void)ctx;
+    lr_free(p);
+}
+
+/* Members of a character class: White_Space, and Oniguruma's word (Alphabetic, marks, decimal digits, connectors). */
+#define SPACE_SET                                                                                            \
+    "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
+#define WORD_SET                                                                                             \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{"     \
+    "1F170}-\\x{1F189}"
+#define HEX_SET "0-9a-fA-F"
+
+/* What `\c` becomes, inside or outside a class; NULL: it stays. A negated set inside a class cannot be written as members
+ * and stays as PCRE2 has it. */
+static const char *rewrite(char c, bool in_class) {
+    switch (c) {
+    case 's':
+        return in_class ? SPACE_SET : "[" SPACE_SET "]";
+    case 'S':
+        return in_class ? NULL : "[^" SPACE_SET "]";
+    case 'w':
+        return in_class ? WORD_SET : "[" WORD_SET "]";
+    case 'W':
+        return in_class ? NULL : "[^" WORD_SET "]";
+    case 'h':
+        return in_class ? HEX_SET : "[" HEX_SET "]";
+    case 'H':
+        return in_class ? NULL : "[^" HEX_SET "]";
+    default:
+        return NULL;
+    }
+}
+
+static int translate(struct lr_str pattern, struct lr_buf *out) {
+    int depth = 0; /* Oniguruma's classes nest, PCRE2's do not: only the outermost counts here */
+    for (size_t i = 0; i < pattern.len; i++) {
+        char c = pattern.data[i];
+        const char *as = NULL;
+        size_t taken = 1;
+        if (c == '\\' && i + 1 < pattern.len) {
+            as = rewrite(pattern.data[i + 1], depth > 0);
+            taken = 2;
+        } else if (c == '[' && depth == 0) {
+            depth = 1;
+            /* a bracket that closes at once is a member */
+            if (i + 1 < pattern.len && pattern.data[i + 1] == '^') taken++;
+            if (i + taken < pattern.len && pattern.data[i + taken] == ']') taken++;
+        } else if (c == ']' && depth > 0) {
+            depth = 0;
+        }
+        if (as ? lr_buf_append_str(out, lr_str_of(as)) : lr_buf_append(out, pattern.data + i, taken))
+            return -1;
+        i += taken - 1;
+    }
+    return lr_buf_append(out, "", 0);
+}
+
+static enum lr_status compile(struct regex *r, struct lr_str pattern, struct lr_error *err) {
+    struct lr_buf text = {0};
+    int code = 0;
+    PCRE2_SIZE at = 0;
+    if (translate(pattern, &text)) {
+        lr_buf_free(&text);
+        return lr_fail_memory(err, "a regular expression", pattern.len);
+    }
+    pcre2_compile_context *cc = pcre2_compile_context_create(r->heap);
+    if (cc) r->code = pcre2_compile((PCRE2_SPTR)text.data, text.len, PCRE2_UTF | PCRE2_UCP, &code, &at, cc);
+    bool no_memory = !cc || (!r->code && code == PCRE2_ERROR_NOMEMORY) || (!r->code && code == 121);
+    pcre2_compile_context_free(cc);
+    lr_buf_free(&text);
+    if (r->code) {
+        pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* without it the interpreter is used */
+        return LR_OK;
+    }
+    if (no_memory) return lr_fail_memory(err, "a compiled regular expression", pattern.len);
+    char reason[128] = "";
+    pcre2_get_error_message(code, (PCRE2_UCHAR *)reason, sizeof reason);
+    return lr_fail(err, LR_EMODEL, "regular expression '%.*s' is not supported: %s (near byte %zu)",
+                   LR_STR_ARGS(pattern), reason, (size_t)at);
+}
+
+enum lr_status regex_compile(struct lr_str pattern, struct regex **out, struct lr_error *err) {
+    *out = NULL;
+    struct regex *r = lr_calloc(1, sizeof *r);
+    if (r) {
+        r->pattern = lr_str_dup(pattern);
+        r->heap = pcre2_general_context_create(take, give, NULL);
+    }
+    enum lr_status status = r && r->pattern && r->heap
+                                ? compile(r, pattern, err)
+                                : lr_fail_memory(err, "a regular expression", pattern.len);
+    if (status != LR_OK)
+        regex_free(r);
+    else
+        *out = r;
+    return status;
+}
+
+void regex_free(struct regex *r) {
+    if (!r) return;
+    pcre2_code_free(r->code);
+    pcre2_general_context_free(r->heap);
+    lr_free(r->pattern);
+    lr_free(r);
+}
+
+enum lr_status regex_scratch_open(const struct regex *r, struct regex_scratch **out, struct lr_error *err) {
+    *out = NULL;
+    struct regex_scratch *s = lr_calloc(1, sizeof *s);
+    if (!s) return lr_fail_memory(err, "matching", sizeof *s);
+    s->data = pcre2_match_data_create_from_pattern(r->code, r->heap);
+    s->context = pcre2_match_context_create(r->heap);
+    s->stack = pcre2_jit_stack_create(JIT_STACK_FIRST, JIT_STACK_MOST, r->heap);
+    if (!s->data || !s->context || !s->stack) {
+        regex_scratch_close(s);
+        return lr_fail_memory(err, "matching", JIT_STACK_FIRST);
+    }
+    pcre2_set_match_limit(s->context, MATCH_LIMIT);
+    pcre2_set_heap_limit(s->context, HEAP_LIMIT_KIB);
+    pcre2_jit_stack_assign(s->context, NULL, s->stack);
+    *out = s;
+    return LR_OK;
+}
+
+void regex_scratch_close(struct regex_scratch *s) {
+    if (!s) return;
+    pcre2_match_data_free(s->data);
+    pcre2_match_context_free(s->context);
+    if (s->stack) pcre2_jit_stack_free(s->stack);
+    lr_free(s);
+}
+
+enum lr_status regex_find(const struct regex *r, struct regex_scratch *s, struct lr_str text, size_t from,
+                          bool *found, size_t *begin, size_t *end, struct lr_error *err) {
+    PCRE2_SPTR subject = (PCRE2_SPTR)text.data;
+    int rc = pcre2_match(r->code, subject, text.len, from, PCRE2_NO_UTF_CHECK, s->data, s->context);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
+        rc = pcre2_match(r->code, subject, text.len, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, s->data,
+                         s->context);
+    *found = rc > 0;
+    if (rc == PCRE2_ERROR_NOMATCH) return LR_OK;
+    if (rc == PCRE2_ERROR_NOMEMORY) return lr_fail_memory(err, "matching", text.len);
+    if (rc < 0) {
+        char reason[128] = "";
+        pcre2_get_error_message(rc, (PCRE2_UCHAR *)reason, sizeof reason);
+        return lr_fail(err, LR_EFAILED, "regular expression '%s' over %zu bytes of text: %s", r->pattern,
+                       text.len, reason);
+    }
+    const PCRE2_SIZE *range = pcre2_get_ovector_pointer(s->data);
+    *begin = range[0];
+    *end = range[1] > range[0] ? range[1] : range[0];
+    return LR_OK;
+}
