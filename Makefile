@@ -75,6 +75,7 @@ EXAMPLE_SRC := $(wildcard examples/*.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB     := $(B)/libllm-run.a
+CLI     := $(if $(CLI_SRC),$(B)/libcli.a)
 BINARY  := $(if $(MAIN_SRC),$(B)/llm-run)
 TESTS   := $(TEST_SRC:%.c=$(B)/%)
 REPLAYS := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
@@ -94,7 +95,7 @@ ifeq ($(VARIANT),release)
 	@$(if $(BINARY),ln -sfn $(BINARY) llm-run)
 endif
 
-objects: $(LIB) $(call obj,$(CLI_SRC))
+objects: $(LIB) $(CLI)
 
 tests: all $(TESTS) $(REPLAYS) $(EXAMPLES) $(MANUAL)
 
@@ -162,20 +163,20 @@ $(B)/obj/%.o: %.c $(B)/flags Makefile
 	$(call say,CC,$@)$(CC) $(ALL_FLAGS) $(EXTRA) $(FP) $(ISA) -MMD -MP -c -o $@ $<
 
 $(LIB): $(call obj,$(LIB_SRC))
+$(CLI): $(call obj,$(CLI_SRC))
+$(LIB) $(CLI):
 	@rm -f $@
 	$(call say,AR,$@)$(AR) rcs $@ $^
 
-$(B)/llm-run: $(call obj,$(MAIN_SRC) $(CLI_SRC)) $(LIB)
-	$(call say,LD,$@)$(LINK) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
+$(B)/llm-run: $(call obj,$(MAIN_SRC))
+$(B)/manual: $(call obj,scripts/manual.c)
+$(B)/llm-run $(B)/manual: $(CLI) $(LIB)
+	$(call say,LD,$@)$(LINK) -o $@ $(filter %.o,$^) $(CLI) $(LIB) $(LIBS)
 
-$(B)/manual: $(call obj,scripts/manual.c $(CLI_SRC)) $(LIB)
-	$(call say,LD,$@)$(LINK) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
-
-# Tests named test_cli_* see the command line's objects too.
-$(filter $(B)/tests/unit/test_cli_%,$(TESTS)): $(call obj,$(CLI_SRC))
-$(TESTS) $(BENCHES): $(B)/%: $(B)/obj/%.o $(call obj,$(SUPPORT_SRC)) $(LIB)
+# The command line is not part of the library; tests may see it too.
+$(TESTS) $(BENCHES): $(B)/%: $(B)/obj/%.o $(call obj,$(SUPPORT_SRC)) $(CLI) $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(LINK) -o $@ $(filter %.o,$^) $(LIB) $(shell $(PKG_CONFIG) --libs cmocka) $(LIBS)
+	$(call say,LD,$@)$(LINK) -o $@ $(filter %.o,$^) $(CLI) $(LIB) $(shell $(PKG_CONFIG) --libs cmocka) $(LIBS)
 
 $(REPLAYS): $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(call obj,tests/fuzz/replay_main.c) $(LIB)
 	@mkdir -p $(@D)

@@ -1,0 +1,18 @@
+/* modes.h - what a run of the program can be: one function for each mode, called by main.c. Each opens what
+ * it needs, answers on standard output and closes it; a failure is told by console_close. */
+#ifndef LR_CLI_MODES_H
+#define LR_CLI_MODES_H
+
+#include "cli/console.h"
+#include "cli/options.h"
+
+typedef enum lr_status mode_fn(const struct options *o, struct console *c, struct lr_error *err);
+
+mode_fn generate_run, score_run, tokenize_run, info_run, help_run, version_run;
+
+/* What the options ask of the library. */
+enum lr_status engine_options_from(const struct options *o, struct console *c, struct lr_engine_options *out,
+                                   struct lr_error *err);
+struct lr_session_options session_options_from(const struct options *o, const struct lr_engine *engine);
+
+#endif

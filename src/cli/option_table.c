@@ -1,0 +1,111 @@
+#include "cli/options.h"
+
+#define AT(field) offsetof(struct options, field)
+
+const char *const option_group_names[GROUP_COUNT] = {
+    [GROUP_MODES] = "Modes (generation when none is given)",
+    [GROUP_TEXT] = "Text",
+    [GROUP_SAMPLING] = "Sampling (defaults: the model's generation_config.json, else as shown)",
+    [GROUP_CONTEXT] = "Context",
+    [GROUP_MEMORY] = "Memory",
+    [GROUP_MACHINE] = "Machine",
+    [GROUP_OUTPUT] = "Output",
+    [GROUP_ABOUT] = "About",
+};
+
+/* clang-format off: one option a paragraph reads better than one field a line */
+const struct option_row option_table[OPT_COUNT] = {
+    [OPT_SCORE] = {"score", 0, GROUP_MODES, KIND_MODE, .mode = MODE_SCORE, .common = true,
+                   .help = "log-probability and perplexity of PROMPT"},
+    [OPT_TOKENIZE] = {"tokenize", 0, GROUP_MODES, KIND_MODE, .mode = MODE_TOKENIZE, .common = true,
+                      .help = "token ids of PROMPT; only the tokenizer's files need to be there"},
+    [OPT_INFO] = {"info", 0, GROUP_MODES, KIND_MODE, .mode = MODE_INFO, .common = true,
+                  .help = "what the model is: family, sizes, dtype, parameters, context, template"},
+
+    [OPT_MAX_TOKENS] = {"max-tokens", 'n', GROUP_TEXT, KIND_INT, AT(max_tokens), "N", .min = 1,
+                        .max = INT32_MAX, .common = true,
+                        .help = "stop after N tokens (default: at the end of the text or of the context)"},
+    [OPT_FILE] = {"file", 'f', GROUP_TEXT, KIND_TEXT, AT(prompt_file), "FILE", .common = true,
+                  .help = "read the prompt from FILE, less one final newline"},
+    [OPT_RAW] = {"raw", 0, GROUP_TEXT, KIND_FLAG, AT(raw),
+                 .help = "the prompt as it stands, no chat template; with --tokenize and --score: no special "
+                         "tokens added"},
+    [OPT_STOP] = {"stop", 0, GROUP_TEXT, KIND_LIST, AT(stop), "TEXT", .common = true,
+                  .help = "end before TEXT; may be given again for more"},
+    [OPT_IGNORE_EOS] = {"ignore-eos", 0, GROUP_TEXT, KIND_FLAG, AT(ignore_eos),
+                        .help = "go on after the model ends its text"},
+    [OPT_IDS] = {"ids", 0, GROUP_TEXT, KIND_FLAG, AT(ids),
+                 .help = "PROMPT is token ids, separated by commas or blanks; ids are printed"},
+    [OPT_ECHO] = {"echo", 0, GROUP_TEXT, KIND_FLAG, AT(echo), .help = "print the prompt before the answer"},
+
+    [OPT_TEMP] = {"temp", 't', GROUP_SAMPLING, KIND_REAL, AT(temperature), "X", .min = 0, .max = 100,
+                  .common = true, .help = "temperature; 0 takes the likeliest token each time (0.8)"},
+    [OPT_TOP_K] = {"top-k", 0, GROUP_SAMPLING, KIND_INT, AT(top_k), "N", .min = 0, .max = INT32_MAX,
+                   .common = true, .help = "draw from the N likeliest tokens; 0: from all (40)"},
+    [OPT_TOP_P] = {"top-p", 0, GROUP_SAMPLING, KIND_REAL, AT(top_p), "X", .min = 0, .max = 1, .common = true,
+                   .help = "draw from the likeliest tokens that hold X of the probability; 1: all (0.95)"},
+    [OPT_MIN_P] = {"min-p", 0, GROUP_SAMPLING, KIND_REAL, AT(min_p), "X", .min = 0, .max = 1,
+                   .help = "leave out tokens below X times the likeliest one's probability (0)"},
+    [OPT_TYPICAL] = {"typical", 0, GROUP_SAMPLING, KIND_REAL, AT(typical), "X", .min = 0, .max = 1,
+                     .above_min = true,
+                     .help = "draw from the most typical tokens that hold X of the probability; 1: all (1)"},
+    [OPT_REPEAT_PENALTY] = {"repeat-penalty", 0, GROUP_SAMPLING, KIND_REAL, AT(repeat_penalty), "X", .min = 0,
+                            .max = 100, .above_min = true,
+                            .help = "divide the logits of tokens that were there by X; 1: off (1)"},
+    [OPT_PRESENCE_PENALTY] = {"presence-penalty", 0, GROUP_SAMPLING, KIND_REAL, AT(presence_penalty), "X",
+                              .min = -100, .max = 100,
+                              .help = "take X from the logits of tokens that were there (0)"},
+    [OPT_FREQUENCY_PENALTY] = {"frequency-penalty", 0, GROUP_SAMPLING, KIND_REAL, AT(frequency_penalty), "X",
+                               .min = -100, .max = 100,
+                               .help = "take X for each time that a token was there (0)"},
+    [OPT_LOGIT_BIAS] = {"logit-bias", 0, GROUP_SAMPLING, KIND_BIAS, AT(logit_bias), "ID=X", .min = -1000,
+                        .max = 1000, .help = "add X to the logit of token ID; may be given again for more"},
+    [OPT_GREEDY] = {"greedy", 0, GROUP_SAMPLING, KIND_FLAG, AT(greedy), .common = true,
+                    .help = "the likeliest token each time, whatever the other sampling options and the "
+                            "model's defaults say"},
+    [OPT_SEED] = {"seed", 0, GROUP_SAMPLING, KIND_SEED, AT(seed), "N", .common = true,
+                  .help = "the same seed gives the same text (default: drawn, and reported)"},
+    [OPT_LOGPROBS] = {"logprobs", 0, GROUP_SAMPLING, KIND_INT, AT(logprobs), "N", .min = 0, .max = 1000,
+                      .help = "with --json: each token's log-probability and those of the N likeliest"},
+
+    [OPT_CTX] =
+        {"ctx", 'c', GROUP_CONTEXT, KIND_INT, AT(context), "N", .min = 1, .max = INT32_MAX, .common = true,
+         .help =
+             "positions, prompt and answer together (default: the least of the model's, 8192 and what fits)"},
+    [OPT_KV] = {"kv", 0, GROUP_CONTEXT, KIND_CHOICE, AT(kv), "TYPE", "f16|f32",
+                .help = "element type of the KV cache (default f16; f32 with --precise)"},
+    [OPT_PREFILL_CHUNK] = {"prefill-chunk", 0, GROUP_CONTEXT, KIND_INT, AT(prefill_chunk), "N", .min = 1,
+                           .max = 65536, .help = "tokens of the prompt read in one pass"},
+
+    [OPT_MEM_LIMIT] = {"mem-limit", 0, GROUP_MEMORY, KIND_SIZE, AT(mem_limit), "SIZE", .common = true,
+                       .help = "use no more memory than SIZE (8G, 1.5GiB) or N% of what there is"},
+    [OPT_PRECISE] = {"precise", 0, GROUP_MEMORY, KIND_FLAG, AT(precise),
+                     .help = "no reduced-precision arithmetic"},
+
+    [OPT_THREADS] = {"threads", 'T', GROUP_MACHINE, KIND_INT, AT(threads), "N", .min = 1, .max = 1024,
+                     .common = true, .help = "threads (default: the cores that this process may use)"},
+    [OPT_MATMUL] = {"matmul", 0, GROUP_MACHINE, KIND_CHOICE, AT(matmul), "WAY", "auto|native|blas",
+                    .help = "how a prompt's matrix products are done (default auto)"},
+    [OPT_ISA] =
+        {"isa", 0, GROUP_MACHINE, KIND_TEXT, AT(isa), "NAME",
+         .help = "no kernels above this instruction set: generic, avx2, avx512 (default: the best there is)"},
+
+    [OPT_JSON] = {"json", 0, GROUP_OUTPUT, KIND_FLAG, AT(json), .common = true,
+                  .help = "one JSON object on stdout, errors too"},
+    [OPT_QUIET] = {"quiet", 'q', GROUP_OUTPUT, KIND_FLAG, AT(quiet), .common = true,
+                   .help = "nothing on stderr but errors"},
+    [OPT_VERBOSE] = {"verbose", 'v', GROUP_OUTPUT, KIND_COUNT, AT(verbose), .common = true,
+                     .help = "more on stderr; -vv: yet more"},
+    [OPT_PROGRESS] = {"progress", 0, GROUP_OUTPUT, KIND_CHOICE, AT(progress), "WHEN", "auto|always|never",
+                      .help = "progress on stderr (auto: on a terminal, after half a second)"},
+    [OPT_COLOR] = {"color", 0, GROUP_OUTPUT, KIND_CHOICE, AT(color), "WHEN", "auto|always|never",
+                   .help = "colour on stderr (auto: on a terminal, unless NO_COLOR is set)"},
+
+    [OPT_HELP] = {"help", 'h', GROUP_ABOUT, KIND_MODE, .mode = MODE_HELP, .common = true,
+                  .help = "the options used most"},
+    [OPT_HELP_ALL] = {"help-all", 0, GROUP_ABOUT, KIND_MODE, .mode = MODE_HELP_ALL, .common = true,
+                      .help = "all options"},
+    [OPT_VERSION] = {"version", 'V', GROUP_ABOUT, KIND_MODE, .mode = MODE_VERSION, .common = true,
+                     .help = "version, build, instruction set, BLAS"},
+};
+/* clang-format on */

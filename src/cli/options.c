@@ -1,0 +1,253 @@
+#include "cli/options.h"
+
+#include "base/mem.h"
+#include "cli/values.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Long options come back from getopt_long as FIRST_LONG + their place in the table. */
+#define FIRST_LONG 256
+
+struct getopt_feed {
+    struct option longs[OPT_COUNT + 1];
+    char shorts[2 * OPT_COUNT + 2];
+};
+
+static void fill_feed(struct getopt_feed *feed) {
+    char *s = feed->shorts;
+    *s++ = ':'; /* a missing argument is told from an unknown option */
+    for (int i = 0; i < OPT_COUNT; i++) {
+        const struct option_row *row = &option_table[i];
+        feed->longs[i] =
+            (struct option){row->name, row->argument ? required_argument : no_argument, NULL, FIRST_LONG + i};
+        if (!row->letter) continue;
+        *s++ = row->letter;
+        if (row->argument) *s++ = ':';
+    }
+    *s = '\0';
+    feed->longs[OPT_COUNT] = (struct option){0};
+}
+
+static int id_of(int code) {
+    if (code >= FIRST_LONG) return code - FIRST_LONG;
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (option_table[i].letter && option_table[i].letter == code) return i;
+    return -1;
+}
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* Insertions, deletions, changes and swaps of neighbours that lead from one word to the other (optimal string
+ * alignment). */
+static size_t edit_distance(const char *a, size_t n_a, const char *b) {
+    enum { MAX = 40 };
+    size_t d[MAX + 1][MAX + 1], n_b = strlen(b);
+    n_a = least(n_a, MAX);
+    n_b = least(n_b, MAX);
+    for (size_t i = 0; i <= n_a; i++) d[i][0] = i;
+    for (size_t j = 0; j <= n_b; j++) d[0][j] = j;
+    for (size_t i = 1; i <= n_a; i++) {
+        for (size_t j = 1; j <= n_b; j++) {
+            size_t change = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            d[i][j] = least(change, least(d[i - 1][j], d[i][j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
+        }
+    }
+    return d[n_a][n_b];
+}
+
+static const char *nearest_option(const char *word, size_t len) {
+    const char *best = NULL;
+    size_t best_distance = SIZE_MAX;
+    for (int i = 0; i < OPT_COUNT; i++) {
+        size_t distance = edit_distance(word, len, option_table[i].name);
+        if (distance >= best_distance) continue;
+        best_distance = distance;
+        best = option_table[i].name;
+    }
+    return best;
+}
+
+/* The message for a word that getopt_long did not take: unknown, ambiguous, or a value it does not have. */
+static enum lr_status refuse_word(const char *word, struct lr_error *err) {
+    if (optopt && optopt < FIRST_LONG)
+        return lr_fail(err, LR_EUSAGE, "unknown option '-%c' (--help-all lists them)", optopt);
+    if (optopt)
+        return lr_fail(err, LR_EUSAGE, "option '--%s' takes no value", option_table[id_of(optopt)].name);
+    const char *name = word + strspn(word, "-");
+    size_t len = strcspn(name, "="), n = 0;
+    char known[256] = "";
+    for (int i = 0; i < OPT_COUNT; i++) {
+        if (strncmp(option_table[i].name, name, len) != 0 || len == 0) continue;
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s--%s", n++ ? ", " : "", option_table[i].name);
+    }
+    if (n > 1) return lr_fail(err, LR_EUSAGE, "option '--%.*s' could be %s", (int)len, name, known);
+    return lr_fail(err, LR_EUSAGE, "unknown option '--%.*s': did you mean '--%s'?", (int)len, name,
+                   nearest_option(name, len));
+}
+
+/* What the option takes, for the message that says its value is not that. */
+static void describe(const struct option_row *row, char *out, size_t size) {
+    switch (row->kind) {
+    case KIND_INT:
+        snprintf(out, size, "a whole number from %.0f to %.0f", row->min, row->max);
+        break;
+    case KIND_SEED:
+        snprintf(out, size, "a whole number from 0 to %llu", (unsigned long long)UINT64_MAX);
+        break;
+    case KIND_REAL:
+        snprintf(out, size, row->above_min ? "a number above %g and up to %g" : "a number from %g to %g",
+                 row->min, row->max);
+        break;
+    case KIND_CHOICE:
+        snprintf(out, size, "one of %s", row->choices);
+        break;
+    case KIND_SIZE:
+        snprintf(out, size, "a size such as 8G, 1.5GiB or 60%%");
+        break;
+    case KIND_BIAS:
+        snprintf(out, size, "a token id, '=' and a number from %g to %g", row->min, row->max);
+        break;
+    default:
+        snprintf(out, size, "a text that is not empty");
+        break;
+    }
+}
+
+static bool in_range(const struct option_row *row, double x) {
+    return x <= row->max && (row->above_min ? x > row->min : x >= row->min);
+}
+
+static bool take_choice(const struct option_row *row, const char *word, int *out) {
+    *out = value_choice(word, row->choices);
+    return *out >= 0;
+}
+
+static enum lr_status list_push(struct option_list *list, const char *word, struct lr_error *err) {
+    if (lr_grow(&list->items, &list->cap, list->count + 1, sizeof *list->items))
+        return lr_fail_memory(err, "options", list->count * sizeof *list->items);
+    list->items[list->count++] = word;
+    return LR_OK;
+}
+
+static enum lr_status bias_push(struct option_biases *list, struct lr_logit_bias bias, struct lr_error *err) {
+    if (lr_grow(&list->items, &list->cap, list->count + 1, sizeof *list->items))
+        return lr_fail_memory(err, "options", list->count * sizeof *list->items);
+    list->items[list->count++] = bias;
+    return LR_OK;
+}
+
+static enum lr_status set_mode(const struct option_row *row, struct options *o, struct lr_error *err) {
+    if (o->mode != MODE_GENERATE && o->mode != row->mode && row->mode < MODE_HELP) {
+        for (int i = 0; i < OPT_COUNT; i++)
+            if (option_table[i].kind == KIND_MODE && option_table[i].mode == o->mode)
+                return lr_fail(err, LR_EUSAGE, "--%s and --%s exclude each other", option_table[i].name,
+                               row->name);
+    }
+    o->mode = row->mode;
+    return LR_OK;
+}
+
+/* Reads `word` (NULL for options without an argument) into the option's place. */
+static enum lr_status take_value(const struct option_row *row, const char *word, struct options *o,
+                                 struct lr_error *err) {
+    void *at = (char *)o + row->offset;
+    struct lr_logit_bias bias;
+    bool ok = true;
+    switch (row->kind) {
+    case KIND_MODE:
+        return set_mode(row, o, err);
+    case KIND_FLAG:
+        *(bool *)at = true;
+        return LR_OK;
+    case KIND_COUNT:
+        ++*(int *)at;
+        return LR_OK;
+    case KIND_INT:
+        ok = value_int(word, (int64_t)row->min, (int64_t)row->max, at);
+        break;
+    case KIND_SEED:
+        ok = value_u64(word, at);
+        break;
+    case KIND_REAL:
+        ok = value_real(word, at) && in_range(row, *(double *)at);
+        break;
+    case KIND_CHOICE:
+        ok = take_choice(row, word, at);
+        break;
+    case KIND_SIZE:
+        ok = value_size(word, at);
+        break;
+    case KIND_TEXT:
+        ok = word[0] != '\0';
+        *(const char **)at = word;
+        break;
+    case KIND_LIST:
+        if (word[0]) return list_push(at, word, err);
+        ok = false;
+        break;
+    case KIND_BIAS:
+        ok = value_bias(word, &bias) && in_range(row, (double)bias.bias);
+        if (ok) return bias_push(at, bias, err);
+        break;
+    }
+    if (ok) return LR_OK;
+    char wanted[128];
+    describe(row, wanted, sizeof wanted);
+    return lr_fail(err, LR_EUSAGE, "option '--%s': '%s' is not %s", row->name, word, wanted);
+}
+
+/* Words that are no options: the model directory, then the prompt. */
+static enum lr_status take_words(int n, char **words, struct options *o, struct lr_error *err) {
+    if (n < 1)
+        return lr_fail(err, LR_EUSAGE,
+                       "no model directory given (usage: llm-run [OPTIONS] MODEL_DIR [PROMPT])");
+    o->model_dir = words[0];
+    o->prompt = n > 1 ? words[1] : NULL;
+    if (n > 2)
+        return lr_fail(err, LR_EUSAGE, "unexpected '%s' after the prompt (quote a prompt of several words)",
+                       words[2]);
+    if (o->prompt && o->prompt_file)
+        return lr_fail(err, LR_EUSAGE, "a prompt and --file %s: give one of them", o->prompt_file);
+    if (o->given[OPT_LOGPROBS] && !o->json) return lr_fail(err, LR_EUSAGE, "--logprobs needs --json");
+    return LR_OK;
+}
+
+enum lr_status options_parse(int argc, char **argv, struct options *out, struct lr_error *err) {
+    struct getopt_feed feed;
+    fill_feed(&feed);
+    *out = (struct options){0};
+    opterr = 0;
+    optind = 0; /* glibc and musl: start anew */
+    for (;;) {
+        int code = getopt_long(argc, argv, feed.shorts, feed.longs, NULL);
+        if (code == -1) break;
+        if (code == '?') return refuse_word(argv[optind - 1], err);
+        int id = id_of(code == ':' ? optopt : code);
+        const struct option_row *row = &option_table[id];
+        if (code == ':')
+            return lr_fail(err, LR_EUSAGE, "option '--%s' needs a value: %s", row->name, row->argument);
+        LR_TRY(take_value(row, optarg, out, err));
+        out->given[id] = true;
+        if (out->mode >= MODE_HELP) return LR_OK;
+    }
+    return take_words(argc - optind, argv + optind, out, err);
+}
+
+void options_free(struct options *o) {
+    lr_free(o->stop.items);
+    lr_free(o->logit_bias.items);
+    *o = (struct options){0};
+}
+
+bool options_want_json(int argc, char **argv) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0) return true;
+    return false;
+}

@@ -1,0 +1,32 @@
+#include "cli/output.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+bool output_write(struct output *o, const char *data, size_t len) {
+    while (len > 0 && !o->error) {
+        ssize_t n = write(STDOUT_FILENO, data, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            o->error = errno;
+        } else {
+            data += n;
+            len -= (size_t)n;
+            if (n > 0) o->last = data[-1];
+        }
+    }
+    return !o->error;
+}
+
+void output_end_text(struct output *o) {
+    if (o->last && o->last != '\n' && isatty(STDOUT_FILENO)) output_write(o, "\n", 1);
+}
+
+bool output_closed(const struct output *o) {
+    return o->error == EPIPE;
+}
+
+enum lr_status output_status(const struct output *o, struct lr_error *err) {
+    if (!o->error || output_closed(o)) return LR_OK;
+    return lr_fail(err, LR_EFAILED, "standard output: %s", strerror(o->error));
+}

@@ -1,0 +1,60 @@
+/* From struct options to the library's own: only what was given on the command line replaces a default. */
+#include "cli/modes.h"
+
+#include "cli/signals.h"
+
+static enum lr_status mem_limit_from(const struct options *o, uint64_t *out, struct lr_error *err) {
+    *out = o->mem_limit.bytes;
+    if (!o->given[OPT_MEM_LIMIT] || o->mem_limit.bytes) return LR_OK;
+    uint64_t total = lr_memory_total();
+    if (!total)
+        return lr_fail(err, LR_EFAILED,
+                       "--mem-limit: how much memory there is cannot be found out; give bytes");
+    *out = (uint64_t)((double)total * o->mem_limit.percent / 100);
+    return LR_OK;
+}
+
+enum lr_status engine_options_from(const struct options *o, struct console *c, struct lr_engine_options *out,
+                                   struct lr_error *err) {
+    *out = lr_engine_defaults();
+    if (o->given[OPT_THREADS]) out->threads = (int)o->threads;
+    if (o->given[OPT_MATMUL]) out->matmul = (enum lr_matmul)o->matmul;
+    out->isa = o->isa;
+    out->precise = o->precise;
+    out->progress = progress_show;
+    out->progress_ctx = &c->progress;
+    out->interrupt = signals_flag();
+    return mem_limit_from(o, &out->mem_limit, err);
+}
+
+static void neutral_sampling(struct lr_sampling *s) {
+    s->temperature = 0;
+    s->top_k = 0;
+    s->top_p = s->typical = s->repeat_penalty = 1;
+    s->min_p = s->presence_penalty = s->frequency_penalty = 0;
+}
+
+static void sampling_from(const struct options *o, struct lr_sampling *s) {
+    if (o->given[OPT_TEMP]) s->temperature = (float)o->temperature;
+    if (o->given[OPT_TOP_K]) s->top_k = (int)o->top_k;
+    if (o->given[OPT_TOP_P]) s->top_p = (float)o->top_p;
+    if (o->given[OPT_MIN_P]) s->min_p = (float)o->min_p;
+    if (o->given[OPT_TYPICAL]) s->typical = (float)o->typical;
+    if (o->given[OPT_REPEAT_PENALTY]) s->repeat_penalty = (float)o->repeat_penalty;
+    if (o->given[OPT_PRESENCE_PENALTY]) s->presence_penalty = (float)o->presence_penalty;
+    if (o->given[OPT_FREQUENCY_PENALTY]) s->frequency_penalty = (float)o->frequency_penalty;
+    if (o->greedy) neutral_sampling(s);
+    s->logit_bias = o->logit_bias.items;
+    s->n_logit_bias = o->logit_bias.count;
+    s->has_seed = o->given[OPT_SEED];
+    s->seed = o->seed;
+}
+
+struct lr_session_options session_options_from(const struct options *o, const struct lr_engine *engine) {
+    struct lr_session_options s = lr_session_defaults(engine);
+    if (o->given[OPT_CTX]) s.context = (uint32_t)o->context;
+    if (o->given[OPT_KV]) s.kv = (enum lr_kv)o->kv;
+    if (o->given[OPT_PREFILL_CHUNK]) s.prefill_chunk = (uint32_t)o->prefill_chunk;
+    sampling_from(o, &s.sampling);
+    return s;
+}
