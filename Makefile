@@ -45,7 +45,8 @@ $(error pkg-config does not find: $(strip $(MISSING)). scripts/quickstart.sh ins
 endif
 endif
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
+# OpenBLAS is loaded when it is first wanted (src/kernel/blas.c): only its header is needed here.
+PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(filter-out openblas,$(PACKAGES)) 2>/dev/null)
 
 CFLAGS   ?=
 CPPFLAGS ?=
@@ -54,17 +55,15 @@ STD      := -std=gnu11 -D_GNU_SOURCE
 BASE_FLAGS = $(STD) $(WARN) $(OPT) $(HARDEN) -pthread
 ALL_FLAGS  = $(BASE_FLAGS) -Iinclude -Isrc $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK       = $(CC) $(OPT) -pthread $(LDFLAGS)
-LIBS       = $(PKG_LIBS) -lm
+LIBS       = $(PKG_LIBS) -ldl -lm
 
 # ---- sources, by wildcard
 
 MACHINE := $(shell $(CC) -dumpmachine)
-KERNELS := $(wildcard src/kernel/*.c src/kernel/generic/*.c)
-ifneq ($(filter x86_64-%,$(MACHINE)),)
-KERNELS += $(wildcard src/kernel/avx2/*.c src/kernel/avx512/*.c)
-endif
-LIB_SRC := $(wildcard src/base/*.c src/sys/*.c src/format/*.c src/text/*.c src/weights/*.c src/model/*.c \
-             src/model/families/*.c src/run/*.c) $(KERNELS)
+ISA_DIRS := avx2 avx512 neon
+ISA_HERE := $(if $(filter x86_64-%,$(MACHINE)),avx2 avx512)
+ISA_SKIP := $(filter-out $(ISA_HERE),$(ISA_DIRS))
+LIB_SRC  := $(filter-out src/cli/% $(ISA_SKIP:%=src/kernel/%/%),$(wildcard src/*/*.c src/*/*/*.c))
 CLI_SRC     := $(wildcard src/cli/*.c)
 MAIN_SRC    := $(wildcard main.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
