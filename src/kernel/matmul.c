@@ -62,7 +62,8 @@ static void run_piece(void *ctx, uint32_t task, uint32_t thread) {
 void matmul_run(const struct matmul *m, const struct tensor_view *w, const float *bias, const float *x,
                 size_t n_x, float *out) {
     if (n_x == 0 || w->rows == 0) return;
-    struct product p = {.m = m, .w = w, .bias = bias, .x = x, .n_x = n_x, .out = out};
+    struct product p = {.m = m, .w = w, .bias = bias, .x = x, .n_x = n_x};
+    p.out = out;
     bool want_blas = m->mode == MATMUL_BLAS || (m->mode == MATMUL_AUTO && n_x >= m->kernels->blas_from);
     p.piece = want_blas ? blas_piece(w, n_x) : 0;
     p.blas = p.piece > 0;

@@ -14,6 +14,13 @@
     }
 
 static const struct kernel_table generic = KERNEL_TABLE(generic, 4);
+#if defined(__x86_64__)
+static const struct kernel_table avx2 = KERNEL_TABLE(avx2, 32);
+static const struct kernel_table avx512 = KERNEL_TABLE(avx512, 32);
+#define X86_TABLE(isa) &isa
+#else
+#define X86_TABLE(isa) NULL
+#endif
 
 /* Slowest first. A table is NULL where this build has none, though the name is known. */
 static const struct {
@@ -22,8 +29,8 @@ static const struct {
     const struct kernel_table *table;
 } rows[] = {
     {"generic", 0, &generic},
-    {"avx2", CPU_AVX2, NULL},
-    {"avx512", CPU_AVX512, NULL},
+    {"avx2", CPU_AVX2, X86_TABLE(avx2)},
+    {"avx512", CPU_AVX512, X86_TABLE(avx512)},
 };
 
 enum lr_status kernel_select(uint32_t features, const char *isa, const struct kernel_table **out,

@@ -36,8 +36,9 @@ static inline float each_random(uint64_t *state) {
     return (float)(int32_t)(*state >> 32) * 0x1p-31f;
 }
 
-static inline float *each_vector(size_t n, uint64_t seed) {
-    float *x = malloc(n * sizeof *x + 1);
+/* `n` random numbers, to be freed. */
+static __attribute__((noinline, unused)) float *each_vector(size_t n, uint64_t seed) {
+    float *x = calloc(n + 1, sizeof *x);
     for (size_t i = 0; i < n; i++) x[i] = each_random(&seed);
     return x;
 }

@@ -199,6 +199,14 @@ static void test_select(void **state) {
     assert_non_null(strstr(err.message, "'sse9'"));
     assert_non_null(strstr(err.message, "avx512"));
     assert_int_equal(kernel_select(0, "", &t, &err), LR_EUSAGE);
+#if defined(__x86_64__)
+    assert_int_equal(kernel_select(CPU_AVX2, NULL, &t, &err), LR_OK);
+    assert_string_equal(t->name, "avx2");
+    assert_int_equal(kernel_select(CPU_AVX2 | CPU_AVX512, NULL, &t, &err), LR_OK);
+    assert_string_equal(t->name, "avx512");
+    assert_int_equal(kernel_select(CPU_AVX2 | CPU_AVX512, "avx2", &t, &err), LR_OK);
+    assert_string_equal(t->name, "avx2");
+#endif
 }
 
 int main(void) {

@@ -1,0 +1,118 @@
+/* words.h - the vector words of AVX-512 that the kernels in kernel/simd/ are written in: 16 f32 each. */
+#ifndef LR_KERNEL_AVX512_WORDS_H
+#define LR_KERNEL_AVX512_WORDS_H
+
+#include <immintrin.h>
+
+#define KERNEL_NAME(name) name##_avx512
+
+typedef __m512 vec;
+enum {
+    VEC = 16,
+    /* Tiles that fill the 32 registers: weight rows times activations, and rows for one activation. */
+    TILE_ROWS = 4,
+    TILE_X = 6,
+    DECODE_ROWS = 4
+};
+
+/* The first n < VEC lanes. */
+static inline __mmask16 vec_mask(size_t n) {
+    return (__mmask16)((1u << n) - 1);
+}
+
+static inline vec vec_zero(void) {
+    return _mm512_setzero_ps();
+}
+static inline vec vec_all(float x) {
+    return _mm512_set1_ps(x);
+}
+static inline vec vec_load(const void *p) {
+    return _mm512_loadu_ps(p);
+}
+static inline vec vec_load_part(const void *p, size_t n) {
+    return _mm512_maskz_loadu_ps(vec_mask(n), p);
+}
+static inline void vec_store(float *p, vec a) {
+    _mm512_storeu_ps(p, a);
+}
+static inline void vec_store_part(float *p, vec a, size_t n) {
+    _mm512_mask_storeu_ps(p, vec_mask(n), a);
+}
+
+static inline vec vec_f16(const void *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
+static inline vec vec_f16_part(const void *p, size_t n) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(vec_mask(n), p));
+}
+static inline vec vec_widen_bf16(__m256i half) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+static inline vec vec_bf16(const void *p) {
+    return vec_widen_bf16(_mm256_loadu_si256(p));
+}
+static inline vec vec_bf16_part(const void *p, size_t n) {
+    return vec_widen_bf16(_mm256_maskz_loadu_epi16(vec_mask(n), p));
+}
+static inline void vec_store_f16(void *p, vec a) {
+    _mm256_storeu_si256(p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+static inline void vec_store_f16_part(void *p, vec a, size_t n) {
+    _mm256_mask_storeu_epi16(p, vec_mask(n),
+                             _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+static inline vec vec_add(vec a, vec b) {
+    return _mm512_add_ps(a, b);
+}
+static inline vec vec_sub(vec a, vec b) {
+    return _mm512_sub_ps(a, b);
+}
+static inline vec vec_mul(vec a, vec b) {
+    return _mm512_mul_ps(a, b);
+}
+static inline vec vec_div(vec a, vec b) {
+    return _mm512_div_ps(a, b);
+}
+/* a * b + c */
+static inline vec vec_fma(vec a, vec b, vec c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+/* c - a * b */
+static inline vec vec_fnma(vec a, vec b, vec c) {
+    return _mm512_fnmadd_ps(a, b, c);
+}
+/* The greater and the lesser; b where either is NaN. */
+static inline vec vec_max(vec a, vec b) {
+    return _mm512_max_ps(a, b);
+}
+static inline vec vec_min(vec a, vec b) {
+    return _mm512_min_ps(a, b);
+}
+static inline vec vec_abs(vec a) {
+    return _mm512_abs_ps(a);
+}
+/* yes where a < 0, else no */
+static inline vec vec_if_negative(vec a, vec yes, vec no) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_LT_OQ), no, yes);
+}
+/* y * 2^n for whole n. `shifted` is n + EXP_ROUND, for instruction sets that build the exponent from it. */
+static inline vec vec_scale(vec y, vec n, vec shifted) {
+    (void)shifted;
+    return _mm512_scalef_ps(y, n);
+}
+
+/* Lanes 0-3 + 8-11 and so on: the upper levels of the tree of vec_total4(). */
+static inline __m128 vec_fold(vec a) {
+    __m256 b = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    return _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+}
+
+static inline float vec_greatest(vec a) {
+    __m256 b = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+    c = _mm_max_ps(c, _mm_movehl_ps(c, c));
+    return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
+}
+
+#endif
