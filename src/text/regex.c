@@ -61,43 +61,89 @@ static const char *rewrite(char c, bool in_class) {
     }
 }
 
-static int translate(struct lr_str pattern, struct lr_buf *out) {
-    int depth = 0; /* Oniguruma's classes nest, PCRE2's do not: only the outermost counts here */
-    for (size_t i = 0; i < pattern.len; i++) {
-        char c = pattern.data[i];
-        const char *as = NULL;
-        size_t taken = 1;
-        if (c == '\\' && i + 1 < pattern.len) {
-            as = rewrite(pattern.data[i + 1], depth > 0);
-            taken = 2;
-        } else if (c == '[' && depth == 0) {
-            depth = 1;
-            /* a bracket that closes at once is a member */
-            if (i + 1 < pattern.len && pattern.data[i + 1] == '^') taken++;
-            if (i + taken < pattern.len && pattern.data[i + taken] == ']') taken++;
-        } else if (c == ']' && depth > 0) {
-            depth = 0;
-        }
-        if (as ? lr_buf_append_str(out, lr_str_of(as)) : lr_buf_append(out, pattern.data + i, taken))
-            return -1;
-        i += taken - 1;
+struct translation {
+    struct lr_str in;
+    struct lr_buf out;
+    size_t at;
+    int depth; /* of nested classes: Oniguruma has them, PCRE2 does not; an inner one is spread into the outer */
+};
+
+enum { TRANSLATED, NO_MEMORY, NOT_EXPRESSIBLE };
+
+static bool next_is(const struct translation *t, const char *s) {
+    return lr_str_starts(lr_str_from(t->in, t->at), lr_str_of(s));
+}
+
+static int copy(struct translation *t, size_t n) {
+    if (lr_buf_append(&t->out, t->in.data + t->at, n)) return NO_MEMORY;
+    t->at += n;
+    return TRANSLATED;
+}
+
+/* A class begins: what follows the bracket may be a negation, and a bracket that closes at once is a member. */
+static int open_class(struct translation *t) {
+    size_t n = 1;
+    t->depth++;
+    if (t->depth > 1) {
+        t->at++;
+        return next_is(t, "^") ? NOT_EXPRESSIBLE : TRANSLATED;
     }
-    return lr_buf_append(out, "", 0);
+    if (lr_str_starts(lr_str_from(t->in, t->at + n), LR_STR("^"))) n++;
+    if (lr_str_starts(lr_str_from(t->in, t->at + n), LR_STR("]"))) n++;
+    return copy(t, n);
+}
+
+static int in_class(struct translation *t) {
+    if (next_is(t, "&&")) return NOT_EXPRESSIBLE;
+    if (next_is(t, "[:")) {
+        size_t n = 2;
+        while (t->at + n < t->in.len && t->in.data[t->at + n - 1] != ']') n++;
+        return copy(t, n);
+    }
+    if (next_is(t, "[")) return open_class(t);
+    if (!next_is(t, "]")) return copy(t, 1);
+    if (--t->depth == 0) return copy(t, 1);
+    t->at++;
+    return TRANSLATED;
+}
+
+static int escape(struct translation *t) {
+    const char *as = rewrite(t->in.data[t->at + 1], t->depth > 0);
+    if (!as) return copy(t, 2);
+    t->at += 2;
+    return lr_buf_append_str(&t->out, lr_str_of(as)) ? NO_MEMORY : TRANSLATED;
+}
+
+static int translate(struct translation *t) {
+    int rc = lr_buf_append(&t->out, "", 0) ? NO_MEMORY : TRANSLATED;
+    while (rc == TRANSLATED && t->at < t->in.len) {
+        if (next_is(t, "\\") && t->at + 1 < t->in.len)
+            rc = escape(t);
+        else if (t->depth)
+            rc = in_class(t);
+        else
+            rc = next_is(t, "[") ? open_class(t) : copy(t, 1);
+    }
+    return rc;
 }
 
 static enum lr_status compile(struct regex *r, struct lr_str pattern, struct lr_error *err) {
-    struct lr_buf text = {0};
-    int code = 0;
+    struct translation t = {.in = pattern};
+    int code = 0, rc = translate(&t);
     PCRE2_SIZE at = 0;
-    if (translate(pattern, &text)) {
-        lr_buf_free(&text);
-        return lr_fail_memory(err, "a regular expression", pattern.len);
+    if (rc != TRANSLATED) {
+        lr_buf_free(&t.out);
+        if (rc == NO_MEMORY) return lr_fail_memory(err, "a regular expression", pattern.len);
+        return lr_fail(
+            err, LR_EMODEL,
+            "regular expression '%.*s' is not supported: set operations in a class (near byte %zu)",
+            LR_STR_ARGS(pattern), t.at);
     }
     pcre2_compile_context *cc = pcre2_compile_context_create(r->heap);
-    if (cc) r->code = pcre2_compile((PCRE2_SPTR)text.data, text.len, PCRE2_UTF | PCRE2_UCP, &code, &at, cc);
+    if (cc) r->code = pcre2_compile((PCRE2_SPTR)t.out.data, t.out.len, PCRE2_UTF | PCRE2_UCP, &code, &at, cc);
     bool no_memory = !cc || (!r->code && code == PCRE2_ERROR_NOMEMORY) || (!r->code && code == 121);
     pcre2_compile_context_free(cc);
-    lr_buf_free(&text);
+    lr_buf_free(&t.out);
     if (r->code) {
         pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* without it the interpreter is used */
         return LR_OK;
