@@ -13,4 +13,7 @@ void decoder_free(struct decoder *d);
 enum lr_status decoder_apply(const struct decoder *d, const struct lr_str *pieces, size_t n,
                              struct lr_buf *out, struct lr_error *err);
 
+/* Whether `piece` is a byte of a run whose text depends on what follows, so that a stream must wait for the run's end. */
+bool decoder_waits_for(const struct decoder *d, struct lr_str piece);
+
 #endif

@@ -318,7 +318,8 @@ enum lr_status pretokenizer_apply(const struct pretokenizer *p, struct lr_str te
     static const struct stage none = {0};
     if (!p || !p->count) return emit(&none, text, out, err);
     struct splitting w = {0};
-    struct piece_list lists[2] = {{0}, {0}};
+    struct piece_list lists[2];
+    memset(lists, 0, sizeof lists);
     enum lr_status status = run_stages(p, &w, text, first, lists, out, err);
     for (size_t i = 0; i < p->count; i++) regex_scratch_close(w.scratch[i]);
     piece_list_free(&lists[0]);
