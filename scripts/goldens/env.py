@@ -12,6 +12,7 @@ PINS = {
     "safetensors": "0.8.0",
     "numpy": "2.4.6",
     "sentencepiece": "0.2.3",
+    "protobuf": "7.36.2",
 }
 
 
@@ -24,7 +25,8 @@ def enter(directory, argv):
     stamp = directory / "pins.txt"
     pins = "".join(f"{name}=={version}\n" for name, version in PINS.items())
     if not python.exists() or not stamp.exists() or stamp.read_text() != pins:
-        venv.create(directory, with_pip=True, clear=not python.exists())
+        if not python.exists():
+            venv.create(directory, with_pip=True, clear=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *pins.split()], check=True)
         stamp.write_text(pins)
     settings = {

@@ -5,7 +5,7 @@ import unicodedata
 
 from . import words
 
-COUNT = 3400  # at least so many, duplicates taken out
+COUNT = 3700  # at least so many, duplicates taken out
 
 SPACES = [
     " ",
@@ -38,8 +38,8 @@ SPECIALS = [
     ">>QUESTION<<", "<|start_story|>", "<|end_story|>", "<|reserved_special_token_0|>", "<|reserved_200000|>", "[CLS]", "[SEP]",
 ]  # fmt: skip
 OWN = [
-    "<t0>", "<t1>", "<T2>", "<t3>", "<T5>", "<t9>", "<t12>", "<T19>", "<t27>", "<T31>", "wordA", "WordB", "<a>", "<a><b>", "caf\u00e9",
-    "cafe\u0301", "two words", "\u2581", "<0x41>", "<0xE2>", "<mask>", "[x]", "##", "</w>", "\u0120",
+    *(f"<t{n}>" for n in range(32)), *(f"<T{n}>" for n in range(32)), "wordA", "WordB", "<a>", "<a><b>", "caf\u00e9", "cafe\u0301", "two words",
+    "\u2581", "<0x41>", "<0xE2>", "[x]", "##", "</w>", "\u0120",
 ]  # fmt: skip
 EMOJI = [
     "😀", "👍🏽", "👩‍👩‍👧‍👦", "🏳️‍🌈", "🇩🇪🇫🇷", "🇯🇵", "❤️", "👨🏿‍🚒", "🧑‍💻", "1️⃣", "#️⃣", "🫠", "☺", "☺️", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "🤷🏻‍♀️", "💯", "🦜🦜🦜", "✨", "🅰️",

@@ -8,7 +8,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from . import env, files, invalid, texts, tokenizer_zoo, unicode_tables
 
 STREAMS = 100
-SUBSET = 640  # texts for a small tokenizer: every fifth or so, the special ones more often
+SUBSET = 500  # texts for a small tokenizer, besides those with its special tokens and with odd blanks
 
 SHARED = {
     "falcon-tokenizer": "byte-level BPE behind Punctuation, ByteLevel and Digits",
@@ -74,7 +74,7 @@ def streams(tok, name, encoded):
     known = sorted(tok.get_vocab(with_added_tokens=True).values())
     added = sorted(tok.get_added_tokens_decoder())
     pieces = {v: k for k, v in tok.get_vocab(with_added_tokens=False).items()}
-    short = [i for i, piece in pieces.items() if len(piece) == 1 or piece.startswith("<0x")]
+    short = [i for i, piece in sorted(pieces.items()) if len(piece) == 1 or piece.startswith("<0x")]
     rich = [ids for ids in encoded if 2 <= len(ids) <= 60]
     for n in range(STREAMS):
         if n % 4 == 0:
@@ -115,14 +115,12 @@ def gold(tok, name, chosen):
     return b"lrgold1\n" + files.varints(before) + files.varints(behind) + body
 
 
-def subset(everything):
-    """For a small tokenizer: the texts with anything of a special token in them every third time, the others every sixth."""
-    marked = [
-        (i, t) for i, t in enumerate(everything) if any(s in t for s in texts.OWN) or "  " in t or t[:1].isspace()
-    ]
+def subset(everything, marks):
+    """For a small tokenizer: every text with a mark in it, every third with odd blanks, and enough of the others."""
+    marked = [(i, t) for i, t in enumerate(everything) if any(m in t for m in marks)]
+    blank = [(i, t) for i, t in enumerate(everything) if "  " in t or t[:1].isspace()][::3]
     rest = [(i, t) for i, t in enumerate(everything) if len(t) <= 300]
-    chosen = dict(marked[::3]) | dict(rest[:: len(rest) // (SUBSET - len(marked) // 3)])
-    return sorted(chosen.items())
+    return sorted((dict(marked) | dict(blank) | dict(rest[:: len(rest) // SUBSET])).items())
 
 
 def shared_entries(data):
@@ -157,12 +155,12 @@ def make_shared(out, data, everything, only):
 
 
 def make_small(out, everything, only):
-    chosen = subset(everything)
-    for name, covers, make in tokenizer_zoo.ZOO:
+    for name, covers, make, marks in tokenizer_zoo.ZOO:
         if not only or name in only:
             (out / name).mkdir(exist_ok=True)
             (out / name / "tokenizer.json").write_text(make(), encoding="utf-8")
             tok = load(out / name, "tokenizer.json")
+            chosen = subset(everything, marks)
             (out / f"{name}.gold").write_bytes(gold(tok, name, chosen))
             sizes = [(out / name / "tokenizer.json").stat().st_size, (out / f"{name}.gold").stat().st_size]
             print(f"{name}: tokenizer {sizes[0] / 1000:.0f} kB, golden {sizes[1] / 1000:.0f} kB", flush=True)
