@@ -63,11 +63,13 @@ def read_cmocka(result, status, timeout):
     result.passed = len(re.findall(r"^\[       OK \]", result.output, re.M))
     failed = set(re.findall(r"^\[  FAILED  \] (\w+)$", result.output, re.M))
     result.failed = len(failed)
-    reason = ""
+    skipped, reason = {}, ""
     for line in result.output.splitlines():
-        if line.startswith("[  SKIPPED ]"):
-            result.skipped.append((line[12:].strip(), reason))
+        skip = re.match(r"\[  SKIPPED \] (\w+)$", line)
+        if skip:
+            skipped.setdefault(skip.group(1), reason)  # named once more in cmocka's own summary
         reason = "" if line.startswith("[") else line.strip() or reason
+    result.skipped = list(skipped.items())
     silent = announced - result.passed - result.failed - len(result.skipped)
     result.failed += max(silent, 0)
     if status is None:

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# All tests, as continuous integration runs them: scripts/test.sh [--full]
+#
+# Installs what only tests need, builds with gcc and with clang, runs the unit, kernel, golden and end-to-end tests, and the
+# unit, golden and fuzz-replay tests under AddressSanitizer and UndefinedBehaviorSanitizer. --full adds ThreadSanitizer,
+# the rest of the tests under the sanitizers, longer sweeps, lint, and fuzzing (FUZZ_SECONDS for each target, default 120).
+# The last line is `N passed, M failed, K skipped`; a build counts as one test.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+. scripts/packages.sh
+
+full=0
+case ${1:-} in
+'') ;;
+--full) full=1 ;;
+*) echo "usage: scripts/test.sh [--full]" >&2 && exit 2 ;;
+esac
+
+require_linux
+needs="$BUILD_NEEDS$TEST_NEEDS"
+[ $full = 0 ] || needs="$needs$LINT_NEEDS"
+install_missing "$needs" || exit 1
+
+work=$(mktemp -d)
+totals=$work/totals
+echo "0 0 0" >"$totals"
+jobs=$(nproc)
+
+count() { # passed failed
+    read -r p f s <"$totals"
+    echo "$((p + $1)) $((f + $2)) $s" >"$totals"
+}
+
+# One command as one test.
+single() { # name command...
+    local name=$1
+    shift
+    echo "== $name"
+    if "$@" >"$work/log" 2>&1; then
+        count 1 0
+    else
+        count 0 1
+        echo "FAIL $name"
+        tail -n 100 "$work/log"
+        return 1
+    fi
+}
+
+# Builds a variant; its tests run only if that went well.
+variant() { # variant kinds jobs
+    single "build $1" make -k -j"$jobs" VARIANT="$1" tests || return
+    echo "== $1: $2"
+    python3 scripts/run_tests.py --build "build/$1" --kinds "$2" --jobs "$3" --totals "$totals"
+}
+
+finish() {
+    read -r p f s <"$totals"
+    rm -rf "$work"
+    echo "$p passed, $f failed, $s skipped"
+    [ "$f" = 0 ] && [ "$p" != 0 ]
+    exit
+}
+trap 'count 0 1; finish' INT TERM
+
+[ $full = 0 ] || export LR_TEST_SWEEP=full
+variant release unit,kernel,golden,fuzz,examples,e2e 1
+variant clang unit,kernel,golden "$jobs"
+if [ $full = 0 ]; then
+    variant asan unit,golden,fuzz "$jobs"
+else
+    variant asan unit,kernel,golden,fuzz,examples,e2e "$jobs"
+    variant ubsan unit,kernel,golden,fuzz,examples,e2e "$jobs"
+    variant tsan unit,kernel,golden,examples,e2e "$jobs"
+    single "lint" python3 scripts/lint.py
+    single "build fuzz" make -j"$jobs" VARIANT=fuzz fuzzers
+    python3 scripts/run_fuzz.py --build build/fuzz --seconds "${FUZZ_SECONDS:-120}" --jobs "$jobs" --totals "$totals"
+fi
+finish
