@@ -4,7 +4,7 @@
  * [begin, end]}, "__metadata__": {text: text}}, then data. Checked: n at most 100 MB and inside the file;
  * JSON depth; names unique; dtype known; shape x dtype = end - begin; sorted by offset the tensors are
  * contiguous from 0 to the end of the file. Zero-size tensors, `shape: []` and blank padding are legal; data
- * may begin at any byte. */
+ * may begin at any byte. (https://github.com/huggingface/safetensors, "Format") */
 #ifndef LR_FORMAT_SAFETENSORS_H
 #define LR_FORMAT_SAFETENSORS_H
 
@@ -23,16 +23,15 @@ struct st_tensor {
     uint64_t bytes;
 };
 
-struct json_doc;
 struct st_header {
     struct st_tensor *tensors; /* [count], sorted by offset */
     size_t count;
     uint64_t data_begin, file_size;
-    struct json_doc *doc; /* owns the names */
+    char *names; /* one block that the tensors' names lie in */
 };
 
 /* Parses a header from the first bytes of a file: `data` holds `len` bytes of a file of `file_size`; `name`
- * stands in messages. A Git LFS pointer in place of data is named for what it is. */
+ * stands in messages. A Git LFS pointer in place of data is named for what it is. LR_EMODEL for damage. */
 enum lr_status st_header_parse(const uint8_t *data, uint64_t len, uint64_t file_size, const char *name,
                                struct st_header *out, struct lr_error *err);
 /* Reads the header of the file at `path` (only the header's bytes are read). */

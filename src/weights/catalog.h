@@ -17,8 +17,9 @@ struct tensor_record {
 };
 
 struct catalog_file {
-    const char *path; /* owned by the catalog */
+    char *path;
     uint64_t size;
+    char *names; /* the block that the names of its tensors lie in */
 };
 
 struct catalog {
@@ -26,8 +27,7 @@ struct catalog {
     size_t count;
     struct catalog_file *files; /* [n_files] */
     size_t n_files;
-    struct st_header *headers; /* [n_files], own the names */
-    uint64_t total_bytes;      /* of all tensors */
+    uint64_t total_bytes; /* of all tensors */
 };
 
 /* Reads every shard's header. Checks: no name twice across shards; with an index, its weight_map and the

@@ -1,0 +1,134 @@
+/* Why a folder cannot be run: each case named for what it is, with the way out. */
+#include "format/model_dir_parts.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+
+/* ---- unfinished downloads */
+
+/* Looks for *.incomplete in `folder`/`inner`; appends what it found to `to`. */
+static enum lr_status note_unfinished(const char *folder, const char *inner, struct lr_buf *to,
+                                      struct lr_error *err) {
+    struct listing l = {0};
+    char *path = file_join(folder, inner);
+    if (!path) return lr_fail_memory(err, folder, strlen(folder) + strlen(inner) + 2);
+    enum lr_status status = LR_OK;
+    if (file_kind(path) == FILE_FOLDER && file_list_open(path, &l.files, NULL) == LR_OK) {
+        size_t n = 0;
+        long first = listing_find(&l, 0, "", ".incomplete");
+        for (long i = first; i >= 0; i = listing_find(&l, (size_t)i + 1, "", ".incomplete")) n++;
+        if (n && lr_buf_printf(to, "; %zu unfinished download%s: %s%s%s", n, n > 1 ? "s, the first" : "",
+                               inner, *inner ? "/" : "", l.files.names[first]))
+            status = lr_fail_memory(err, path, to->cap);
+    }
+    file_list_close(&l.files);
+    lr_free(path);
+    return status;
+}
+
+/* Where the hub's programs keep a file while it is being fetched: beside it, below .cache (--local-dir), or among
+ * the blobs of the cache. */
+static enum lr_status unfinished(const struct listing *l, struct lr_buf *to, struct lr_error *err) {
+    static const char *const places[] = {"", ".cache/huggingface/download", "../../blobs"};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        LR_TRY(note_unfinished(l->path, places[i], to, err));
+    return LR_OK;
+}
+
+enum lr_status model_dir_refuse_missing(const struct listing *l, const struct lr_str *missing, size_t n,
+                                        size_t total, struct lr_error *err) {
+    struct lr_buf names = {0}, notes = {0};
+    int bad = 0;
+    for (size_t i = 0; i < n && i < MODEL_DIR_SHOWN; i++)
+        bad |= lr_buf_printf(&names, "%s%.*s", i ? ", " : "", (int)lr_str_cut(missing[i], 100).len,
+                             missing[i].data);
+    if (n > MODEL_DIR_SHOWN)
+        bad |= lr_buf_printf(&names, " and %s more", lr_commas(n - MODEL_DIR_SHOWN).text);
+    enum lr_status status = bad ? lr_fail_memory(err, l->path, names.cap) : unfinished(l, &notes, err);
+    if (status == LR_OK)
+        status =
+            lr_fail(err, LR_EMODEL, "%s: %s of %s weight files %s missing: %s%s", l->path, lr_commas(n).text,
+                    lr_commas(total).text, n == 1 ? "is" : "are", names.data, notes.len ? notes.data : "");
+    lr_buf_free(&names);
+    lr_buf_free(&notes);
+    return status;
+}
+
+/* ---- no weights in a form that is read */
+
+/* One row per thing that people have in place of weights: a file that gives it away, and what to do. */
+static const struct {
+    const char *head, *tail; /* of the file's name */
+    const char *what, *way_out;
+} instead[] = {
+    {"adapter_config", ".json", "an adapter (LoRA), not a whole model",
+     "merge it into its base model first (peft: merge_and_unload, then save_pretrained)"},
+    {"adapter_model", "", "an adapter (LoRA), not a whole model",
+     "merge it into its base model first (peft: merge_and_unload, then save_pretrained)"},
+    {"", ".gguf", "a model in GGUF form, which is not read",
+     "download the original directory with its .safetensors files"},
+    {"pytorch_model", ".bin", "weights in PyTorch's pickle form, which can run code and is not read",
+     "convert them to safetensors (transformers: "
+     "AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(OUT))"},
+    {"consolidated", "", "weights in the maker's own form, not in that of Hugging Face",
+     "download the model's Hugging Face files (config.json and model*.safetensors)"},
+    {"", ".pth", "weights in PyTorch's pickle form, which can run code and is not read",
+     "download or convert the model to safetensors"},
+    {"tf_model", ".h5", "weights for TensorFlow", "download or convert the model to safetensors"},
+    {"flax_model", ".msgpack", "weights for Flax", "download or convert the model to safetensors"},
+    {"", ".onnx", "a model in ONNX form", "download the original directory with its .safetensors files"},
+    {"", ".safetensors", "a .safetensors file that is not named as a model's",
+     "the names are model.safetensors, or model-00001-of-0000N.safetensors and so on"},
+};
+
+enum lr_status model_dir_refuse_weights(const struct listing *l, struct lr_error *err) {
+    for (size_t i = 0; i < sizeof instead / sizeof instead[0]; i++) {
+        long at = listing_find(l, 0, instead[i].head, instead[i].tail);
+        if (at >= 0)
+            return lr_fail(err, LR_EMODEL, "%s holds %s (%s); %s", l->path, instead[i].what,
+                           l->files.names[at], instead[i].way_out);
+    }
+    long cached = listing_find(l, 0, "models--", "");
+    if (cached >= 0)
+        return lr_fail(err, LR_EMODEL, "%s is a folder of models: give one of them, such as %s", l->path,
+                       l->files.names[cached]);
+    struct lr_buf notes = {0};
+    enum lr_status status = unfinished(l, &notes, err);
+    if (status == LR_OK)
+        status = lr_fail(err, LR_EMODEL, "%s holds no weights: there is %s model.safetensors%s", l->path,
+                         listing_has(l, "config.json") ? "a config.json, but no" : "no config.json and no",
+                         notes.len ? notes.data : "");
+    lr_buf_free(&notes);
+    return status;
+}
+
+enum lr_status model_dir_refuse_tokenizer(const struct listing *l, struct lr_error *err) {
+    if (listing_has(l, "tokenizer.model"))
+        return lr_fail(
+            err, LR_EMODEL,
+            "%s has only tokenizer.model (SentencePiece's own form), which is not read; tokenizer.json "
+            "is needed (transformers: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR))",
+            l->path);
+    long other = listing_find(l, 0, "", ".tiktoken");
+    if (other < 0) other = listing_find(l, 0, "tekken", ".json");
+    if (other >= 0)
+        return lr_fail(err, LR_EMODEL,
+                       "%s has its tokenizer as %s, which is not read; tokenizer.json is needed", l->path,
+                       l->files.names[other]);
+    const char *half = listing_has(l, "vocab.json") ? ", and vocab.json without merges.txt" : "";
+    return lr_fail(err, LR_EMODEL, "%s has no tokenizer.json%s", l->path, half);
+}
+
+enum lr_status model_dir_refuse_path(const char *path, struct lr_error *err) {
+    struct lr_str name = lr_str_of(path);
+    if (file_kind(path) == FILE_ABSENT)
+        return lr_fail(err, LR_EMODEL, "%s: no such folder (a model is a folder that is on this machine)",
+                       path);
+    if (lr_str_ends(name, LR_STR(".gguf")))
+        return lr_fail(
+            err, LR_EMODEL,
+            "%s is a GGUF file, which is not read: give a folder with config.json and .safetensors files",
+            path);
+    return lr_fail(err, LR_EMODEL, "%s is a file: give the folder that holds the model", path);
+}
