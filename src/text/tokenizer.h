@@ -33,7 +33,8 @@ void token_list_free(struct token_list *l);
 /* Appends the ids of `text` to `out`; with `specials` what the post-processor adds too. */
 enum lr_status tokenizer_encode(const struct tokenizer *t, struct lr_str text, bool specials,
                                 struct token_list *out, struct lr_error *err);
-/* Appends the text of ids to `out` as the package's decode() gives it. Unknown ids are LR_EUSAGE. */
+/* Appends the text of ids to `out` as the package's decode() gives it. An id that does not exist
+ * decodes to nothing, as there. */
 enum lr_status tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
                                 struct lr_buf *out, struct lr_error *err);
 

@@ -1,0 +1,43 @@
+/* bpe_tables.h - what bpe_load.c builds and bpe.c reads; nobody else includes it. */
+#ifndef LR_TEXT_BPE_TABLES_H
+#define LR_TEXT_BPE_TABLES_H
+
+#include "text/bpe.h"
+
+/* Characters below this have their ids in a table (the byte alphabet ends at U+0143). */
+#define BPE_DIRECT 0x180u
+
+/* A slot of the merge table: the pair left << 32 | right (BPE_NO_PAIR: free) becomes `id`. */
+#define BPE_NO_PAIR UINT64_MAX
+struct bpe_merge {
+    uint64_t pair;
+    uint32_t rank, id;
+};
+
+struct bpe {
+    struct vocab vocab;
+    struct bpe_merge *merges; /* [merge_mask + 1] */
+    uint64_t merge_mask;
+    struct lr_buf prefix, suffix, unk; /* continuing_subword_prefix, end_of_word_suffix, unk_token's text */
+    uint32_t unk_id;                   /* VOCAB_NONE: unk_token is not in the vocabulary */
+    bool has_unk, fuse_unk, byte_fallback, ignore_merges;
+    uint32_t byte_ids[256];      /* of <0x00> ... <0xFF>, or VOCAB_NONE */
+    uint32_t direct[BPE_DIRECT]; /* ids of single characters, or VOCAB_NONE */
+    const char *name;            /* of the vocabulary's file; in name_text */
+    struct lr_buf name_text;
+};
+
+static inline uint64_t bpe_pair(uint32_t left, uint32_t right) {
+    return (uint64_t)left << 32 | right;
+}
+
+/* The pair's slot, or the free one where it would stand. The seed is an address, as in vocab.c. */
+static inline struct bpe_merge *bpe_merge_slot(const struct bpe *b, uint64_t pair) {
+    uint64_t h = (pair ^ (uintptr_t)b->merges) * UINT64_C(0x9E3779B97F4A7C15);
+    h = (h ^ h >> 32) * UINT64_C(0xD6E8FEB86659FD93);
+    uint64_t i = (h ^ h >> 32) & b->merge_mask;
+    while (b->merges[i].pair != pair && b->merges[i].pair != BPE_NO_PAIR) i = (i + 1) & b->merge_mask;
+    return &b->merges[i];
+}
+
+#endif
