@@ -9,7 +9,7 @@ Rules checked here, over src/, include/, main.c:
   below cli    no printing, exiting, environment or raw heap calls; no mutable globals but the known ones
   lengths      files <= 500 lines; functions <= 80 (kernels excepted), nine in ten < 40, median <= 15
   headers      open with a comment that says what they are for, and have an include guard
-Text rules over the whole tree: no tabs and no lines over 110 columns in C, no trailing blanks, no notes of work left undone.
+Text rules over the whole tree: no tabs in C, no trailing blanks, no notes of work left undone.
 """
 import concurrent.futures
 import fnmatch
@@ -31,10 +31,11 @@ HOMES = {
 }
 BANNED = re.compile(
     r"(?<![\w.>])(exit|_exit|_Exit|quick_exit|abort|assert|printf|fprintf|vprintf|puts|putchar|fputs|perror|getenv|secure_getenv|"
-    r"setenv|putenv|system|popen|gets|strcpy|strcat|sprintf|strtok|rand|srand|strerror|localtime|gmtime|setlocale|alloca|"
+    r"setenv|putenv|system|popen|gets|strcpy|strcat|sprintf|strtok|rand|srand|localtime|gmtime|setlocale|alloca|"
     r"malloc|calloc|realloc|free|strdup|strndup|asprintf)\s*\(")
 MAY_CALL = {"src/base/mem.c": {"malloc", "calloc", "realloc", "free"}}
 MAY_HAVE_GLOBALS = {"src/base/log.c", "src/base/mem.c", "src/format/json.c"}
+TEMPLATES = "src/kernel/simd/"  # included once for each instruction set
 FILE_LINES, FUNCTION_LINES, NINE_IN_TEN, MEDIAN, PUBLIC_LINES = 500, 80, 40, 15, 250
 UNDONE = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 
@@ -142,7 +143,7 @@ def check_below_cli(path, code):
 def check_header(path, text):
     if not text.startswith("/*"):
         yield f"{path}: a header opens with a comment that says what it is for"
-    if path.endswith(".h") and not re.search(r"^#ifndef (\w+)\n#define \1$", text, re.M):
+    if path.endswith(".h") and not path.startswith(TEMPLATES) and not re.search(r"^#ifndef (\w+)\n#define \1$", text, re.M):
         yield f"{path}: no include guard"
 
 
@@ -170,8 +171,6 @@ def check_form(stats):
                 bad.append(f"{path}:{n}: blanks at the end of the line")
             if "\t" in line and path.endswith((".c", ".h", ".inc")):
                 bad.append(f"{path}:{n}: a tab")
-            if len(line) > 110 and path.endswith((".c", ".h", ".inc")):
-                bad.append(f"{path}:{n}: {len(line)} columns, the limit is 110")
             if UNDONE.search(line):
                 bad.append(f"{path}:{n}: work left undone: {line.strip()[:60]}")
     return bad

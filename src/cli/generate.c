@@ -65,14 +65,6 @@ static bool on_token(void *ctx, const struct lr_token_event *e) {
     return e->id == UINT32_MAX || print_id(&g->console->out, e->id);
 }
 
-static void tell_context(struct generation *g) {
-    uint32_t most = g->info.max_context < 8192 ? g->info.max_context : 8192;
-    uint32_t got = lr_session_context(g->session);
-    if (!g->o->given[OPT_CTX] && got < most)
-        console_note(g->console, "the context has %u positions instead of %u: memory holds no more", got,
-                     most);
-}
-
 static enum lr_status open_all(struct generation *g, struct lr_error *err) {
     struct lr_engine_options eo;
     LR_TRY(engine_options_from(g->o, g->console, &eo, err));
@@ -81,7 +73,6 @@ static enum lr_status open_all(struct generation *g, struct lr_error *err) {
     struct lr_session_options so = session_options_from(g->o, g->engine);
     LR_TRY(lr_session_open(g->engine, &so, &g->session, err));
     g->loaded = console_now() - g->console->began;
-    tell_context(g);
     if (g->info.has_template && !g->o->raw && !g->o->ids)
         console_note(
             g->console,

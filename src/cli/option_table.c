@@ -65,7 +65,7 @@ const struct option_row option_table[OPT_COUNT] = {
                             "model's defaults say"},
     [OPT_SEED] = {"seed", 0, GROUP_SAMPLING, KIND_SEED, AT(seed), "N", .common = true,
                   .help = "the same seed gives the same text (default: drawn, and reported)"},
-    [OPT_LOGPROBS] = {"logprobs", 0, GROUP_SAMPLING, KIND_INT, AT(logprobs), "N", .min = 0, .max = 1000,
+    [OPT_LOGPROBS] = {"logprobs", 0, GROUP_SAMPLING, KIND_INT, AT(logprobs), "N", .min = 0, .max = 64,
                       .help = "with --json: each token's log-probability and those of the N likeliest"},
 
     [OPT_CTX] =

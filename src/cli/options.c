@@ -26,8 +26,6 @@ static void fill_feed(struct getopt_feed *feed) {
         *s++ = row->letter;
         if (row->argument) *s++ = ':';
     }
-    *s = '\0';
-    feed->longs[OPT_COUNT] = (struct option){0};
 }
 
 static int id_of(int code) {
@@ -220,7 +218,7 @@ static enum lr_status take_words(int n, char **words, struct options *o, struct 
 }
 
 enum lr_status options_parse(int argc, char **argv, struct options *out, struct lr_error *err) {
-    struct getopt_feed feed;
+    struct getopt_feed feed = {0};
     fill_feed(&feed);
     *out = (struct options){0};
     opterr = 0;
