@@ -1,0 +1,155 @@
+/* Stop strings, the plan, rotary frequencies and the KV cache: the small parts below a session. */
+#include "support.h"
+
+#include "format/json.h"
+#include "model/families/family.h"
+#include "model/kvcache.h"
+#include "model/rope.h"
+#include "run/stop.h"
+#include "weights/plan.h"
+
+#include <math.h>
+
+static void check_stop(const char *text, bool found, size_t safe, const char *a, const char *b) {
+    const char *list[] = {a, b};
+    struct stop_strings stops = {list, b ? 2 : a ? 1 : 0};
+    size_t got;
+    assert_int_equal(stop_find(&stops, lr_str_of(text), &got), found);
+    assert_int_equal(got, safe);
+}
+
+static void stop_strings_are_never_half_printed(void **state) {
+    (void)state;
+    check_stop("hello", false, 5, NULL, NULL);
+    check_stop("hello", false, 5, "xyz", NULL);
+    check_stop("hello x", false, 6, "xyz", NULL);
+    check_stop("hello xy", false, 6, "xyz", NULL);
+    check_stop("hello xyz and", true, 6, "xyz", NULL);
+    check_stop("hello xa", false, 8, "xyz", NULL);
+    check_stop("aaab", true, 1, "aab", NULL);
+    check_stop("one two", true, 0, "two", "one");
+    check_stop("ab", false, 0, "abc", "b!");
+    check_stop("abX", true, 1, "abc", "bX"); /* not the 'ab' that cannot become 'abc' any more */
+    check_stop("", false, 0, "x", NULL);
+    check_stop("text", false, 4, "", NULL);
+}
+
+/* 1 MB a position of KV cache, 10 MB of work space. */
+static void simple_session(const void *ctx, uint32_t context, uint64_t *kv, uint64_t *work) {
+    (void)ctx;
+    *kv = (uint64_t)context << 20;
+    *work = 10 << 20;
+}
+
+static void plan_finds_the_context_that_fits(void **state) {
+    (void)state;
+    struct plan_facts f = {
+        .budget = UINT64_C(4) << 30, .limit = 512, .maximum = 8192, .session = simple_session};
+    struct lr_plan p;
+    struct lr_error err;
+    plan_make(&f, &p);
+    assert_true(p.fits);
+    assert_int_equal(p.context, 512);
+    assert_int_equal(p.context_that_fits, 2048); /* half of what is there, for one block */
+    f.wanted = 2048;
+    plan_make(&f, &p);
+    assert_true(p.fits);
+    f.wanted = 2049;
+    plan_make(&f, &p);
+    assert_false(p.fits);
+    assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
+    assert_non_null(strstr(err.message, "Cannot allocate 2.01 GB. Available memory: 4.00 GB"));
+    assert_non_null(strstr(err.message, "-c 2048"));
+    f.wanted = 0;
+    f.fixed = (UINT64_C(4) << 30) - (12 << 20);
+    plan_make(&f, &p);
+    assert_true(p.fits);
+    assert_int_equal(p.context, 2);
+    f.fixed = UINT64_C(5) << 30;
+    plan_make(&f, &p);
+    assert_false(p.fits);
+    assert_int_equal(p.context_that_fits, 0);
+    assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
+    assert_non_null(strstr(err.message, "more free"));
+}
+
+static void frequencies_are_those_of_transformers(void **state) {
+    (void)state;
+    struct json_doc *doc;
+    assert_int_equal(json_open("tests/golden/rope.json", 16 << 20, &doc, NULL), LR_OK);
+    struct json sets = json_get(json_root(doc), "sets");
+    assert_true(json_count(sets) > 10);
+    for (struct json v = json_first(sets); json_kind(v); v = json_next(v)) {
+        struct config_file file = {.doc = doc, .root = json_get(v, "config"), .text = json_get(v, "config")};
+        struct model_config c;
+        struct model_spec s;
+        struct lr_error err;
+        struct lr_str name;
+        float inv_freq[512], scaling;
+        double expected;
+        uint64_t length = 0;
+        assert_true(json_str(json_get(v, "name"), &name));
+        json_str(json_get(file.text, "model_type"), &file.model_type);
+        if (!file.model_type.len) file.model_type = LR_STR("llama");
+        if (family_spec(&file, &c, &s, &err)) fail_msg("%.*s: %s", LR_STR_ARGS(name), err.message);
+        json_u64(json_get(v, "seq_len"), &length);
+        rope_frequencies(&s, length, inv_freq, &scaling);
+        assert_int_equal(json_count(json_get(v, "inv_freq")), rope_pairs(&s));
+        for (uint32_t i = 0; i < rope_pairs(&s); i++) {
+            assert_true(json_double(json_at(json_get(v, "inv_freq"), i), &expected));
+            if (fabs((double)inv_freq[i] - expected) > 1e-6 * expected)
+                fail_msg("%.*s: pair %u: %.9g, expected %.9g", LR_STR_ARGS(name), i, (double)inv_freq[i],
+                         expected);
+        }
+        assert_true(json_double(json_get(v, "attention_scaling"), &expected));
+        assert_true(fabs((double)scaling - expected) < 1e-6 * expected);
+    }
+    json_close(doc);
+}
+
+static void kv_blocks_are_taken_and_given_back(void **state) {
+    (void)state;
+    struct model_spec s = {.layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 4};
+    struct arena arena, measured;
+    struct kv_pool pool;
+    struct kv_sequence a, b;
+    arena_init_measuring(&measured);
+    assert_int_equal(kv_pool_init(&measured, &s, KV_F16, 100, &pool, NULL), LR_OK);
+    assert_int_equal(arena_init(&arena, 1 << 20, NULL, NULL, NULL), LR_OK);
+    assert_int_equal(kv_pool_init(&arena, &s, KV_F16, 100, &pool, NULL), LR_OK);
+    assert_int_equal(arena.used, measured.used);
+    assert_int_equal(pool.n_blocks, 4);
+    assert_int_equal(kv_sequence_init(&arena, &pool, &a, NULL), LR_OK);
+    assert_int_equal(kv_sequence_init(&arena, &pool, &b, NULL), LR_OK);
+    assert_int_equal(kv_sequence_reserve(&a, 33, NULL), LR_OK);
+    assert_int_equal(a.n_blocks, 2);
+    assert_int_equal(kv_sequence_reserve(&b, 64, NULL), LR_OK);
+    assert_int_equal(kv_sequence_reserve(&a, 65, NULL), LR_EUSAGE);
+    assert_int_equal(a.n_blocks, 2);
+    /* no two slots overlap: every one holds what was written to it */
+    for (uint32_t layer = 0; layer < 2; layer++)
+        for (uint32_t p = 0; p < 64; p++)
+            for (int value = 0; value < 2; value++) {
+                memset(kv_slot(&a, layer, value, p), (int)(1 + layer * 2 + value + p), 16);
+                memset(kv_slot(&b, layer, value, p), (int)(101 + layer * 2 + value + p), 16);
+            }
+    for (uint32_t layer = 0; layer < 2; layer++)
+        for (uint32_t p = 0; p < 64; p++)
+            for (int value = 0; value < 2; value++) {
+                assert_int_equal(*(uint8_t *)kv_slot(&a, layer, value, p), 1 + layer * 2 + value + p);
+                assert_int_equal(*(uint8_t *)kv_slot(&b, layer, value, p), 101 + layer * 2 + value + p);
+            }
+    kv_sequence_clear(&b);
+    assert_int_equal(kv_sequence_reserve(&a, 100, NULL), LR_OK);
+    arena_destroy(&arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stop_strings_are_never_half_printed),
+        cmocka_unit_test(plan_finds_the_context_that_fits),
+        cmocka_unit_test(frequencies_are_those_of_transformers),
+        cmocka_unit_test(kv_blocks_are_taken_and_given_back),
+    };
+    return cmocka_run_group_tests_name("run parts", tests, NULL, NULL);
+}
