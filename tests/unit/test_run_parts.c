@@ -1,5 +1,5 @@
 /* Stop strings, the plan, rotary frequencies and the KV cache: the small parts below a session. */
-#include "support.h"
+#include "support/support.h"
 
 #include "format/json.h"
 #include "model/families/family.h"

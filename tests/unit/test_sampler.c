@@ -1,6 +1,6 @@
 /* The sampler against transformers' distributions (tests/golden/samplers.json), against frequencies over 100,000 draws,
  * and its generator against published values. */
-#include "support.h"
+#include "support/support.h"
 
 #include "format/json.h"
 #include "run/sampler.h"
