@@ -6,7 +6,15 @@ def special(id, content, **options):
 
 
 def added(id, content, single_word=False, lstrip=False, rstrip=False, normalized=False, special=False):
-    return {"id": id, "content": content, "single_word": single_word, "lstrip": lstrip, "rstrip": rstrip, "normalized": normalized, "special": special}
+    return {
+        "id": id,
+        "content": content,
+        "single_word": single_word,
+        "lstrip": lstrip,
+        "rstrip": rstrip,
+        "normalized": normalized,
+        "special": special,
+    }
 
 
 def sequence(*parts, key="normalizers"):
@@ -27,7 +35,12 @@ def split(pattern, behavior, invert=False):
 
 
 def byte_level(add_prefix_space=False, trim_offsets=False, use_regex=True):
-    return {"type": "ByteLevel", "add_prefix_space": add_prefix_space, "trim_offsets": trim_offsets, "use_regex": use_regex}
+    return {
+        "type": "ByteLevel",
+        "add_prefix_space": add_prefix_space,
+        "trim_offsets": trim_offsets,
+        "use_regex": use_regex,
+    }
 
 
 def metaspace(prepend_scheme, split=True, replacement="▁"):
@@ -36,13 +49,27 @@ def metaspace(prepend_scheme, split=True, replacement="▁"):
 
 def template(single, ids):
     """TemplateProcessing from text such as "<s> $A </s>"."""
-    one = [{"Sequence": {"id": "A", "type_id": 0}} if p == "$A" else {"SpecialToken": {"id": p, "type_id": 0}} for p in single.split()]
+    one = [
+        {"Sequence": {"id": "A", "type_id": 0}} if p == "$A" else {"SpecialToken": {"id": p, "type_id": 0}}
+        for p in single.split()
+    ]
     pair = one + [{"Sequence": {"id": "B", "type_id": 1}}]
-    return {"type": "TemplateProcessing", "single": one, "pair": pair, "special_tokens": {t: {"id": t, "ids": [i], "tokens": [t]} for t, i in ids.items()}}
+    return {
+        "type": "TemplateProcessing",
+        "single": one,
+        "pair": pair,
+        "special_tokens": {t: {"id": t, "ids": [i], "tokens": [t]} for t, i in ids.items()},
+    }
 
 
 def roberta(start, start_id, end, end_id, add_prefix_space=True, trim_offsets=True):
-    return {"type": "RobertaProcessing", "sep": [end, end_id], "cls": [start, start_id], "trim_offsets": trim_offsets, "add_prefix_space": add_prefix_space}
+    return {
+        "type": "RobertaProcessing",
+        "sep": [end, end_id],
+        "cls": [start, start_id],
+        "trim_offsets": trim_offsets,
+        "add_prefix_space": add_prefix_space,
+    }
 
 
 def bert(start, start_id, end, end_id):
@@ -51,7 +78,13 @@ def bert(start, start_id, end, end_id):
 
 BYTES = [f"<0x{b:02X}>" for b in range(256)]
 BYTE_DECODER = byte_level(add_prefix_space=True, trim_offsets=True)  # what the keys say does not matter to a decoder
-SPACE_DECODER = sequence(replace("▁", " "), {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}, key="decoders")
+SPACE_DECODER = sequence(
+    replace("▁", " "),
+    {"type": "ByteFallback"},
+    {"type": "Fuse"},
+    {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+    key="decoders",
+)
 
 
 def bytes_missing(*missing):

@@ -288,8 +288,9 @@ def all_texts():
 
 
 def training_lines():
-    """What the small tokenizers are trained on: plain sentences of all languages, code and numbers."""
+    """What the small tokenizers are trained on: sentences of all languages, code, numbers, and borders for merges to cross."""
     r = random.Random(99)
     lines = [sentence(r, lang, 12) for lang in sorted(words.LANGUAGES) for _ in range(40)]
     english = [sentence(r, "en", 10) for _ in range(400)]
-    return lines + english + CODE * 3 + [number(r) for _ in range(200)]
+    joined = ["12 123 1234 2024 1000 00 99 3.14 10,000", "中文字 中a 文1 a中 ,b (c )d e- -f", "x1 y22 z333 4a 55b"]
+    return lines + english + CODE * 3 + [number(r) for _ in range(200)] + joined * 250

@@ -35,7 +35,7 @@ def check_gpt2(tok, directory, samples):
     """transformers' own GPT-2 tokenizer on the same files gives the same ids."""
     from transformers import GPT2TokenizerFast
 
-    other = GPT2TokenizerFast(vocab=str(directory / "vocab.json"), merges=str(directory / "merges.txt"))
+    other = GPT2TokenizerFast(vocab_file=str(directory / "vocab.json"), merges_file=str(directory / "merges.txt"))
     for text in samples:
         assert other(text)["input_ids"] == tok.encode(text).ids, text
 

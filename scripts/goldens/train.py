@@ -25,8 +25,8 @@ def bpe_trainer(size, **options):
 
 @functools.cache
 def _byte_level():
-    trainer = bpe_trainer(560, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-    return trained(models.BPE(), trainer, pre_tokenizers.ByteLevel(add_prefix_space=False))
+    trainer = bpe_trainer(560, max_token_length=12, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    return trained(models.BPE(), trainer, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False))
 
 
 def lines(alphabet):
@@ -44,13 +44,20 @@ def _loose():
 
 @functools.cache
 def _pieces():
-    return trained(models.BPE(), bpe_trainer(520), pre_tokenizers.Metaspace(prepend_scheme="always"), lines(220))
+    return trained(
+        models.BPE(),
+        bpe_trainer(520, max_token_length=12),
+        pre_tokenizers.Metaspace(prepend_scheme="always", split=False),
+        lines(220),
+    )
 
 
 @functools.cache
 def _unigram():
     special = ["<pad>", "</s>", "<unk>"]
-    trainer = trainers.UnigramTrainer(vocab_size=480, show_progress=False, unk_token="<unk>", special_tokens=special, max_piece_length=10)
+    trainer = trainers.UnigramTrainer(
+        vocab_size=480, show_progress=False, unk_token="<unk>", special_tokens=special, max_piece_length=10
+    )
     return trained(models.Unigram(), trainer, pre_tokenizers.Metaspace(prepend_scheme="always"), lines(200))
 
 
@@ -101,17 +108,26 @@ def bpe_model(first, counts, merges, join, **options):
 def _words_with_end():
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     counts = marked_words(pre_tokenizers.ByteLevel(add_prefix_space=False), lambda w: [*w[:-1], w[-1] + "</w>"], 400)
-    return bpe_model([*alphabet, *(c + "</w>" for c in alphabet)], counts, 150, str.__add__, end_of_word_suffix="</w>")
+    return bpe_model(
+        [*alphabet, *(c + "</w>" for c in alphabet)], counts, 150, str.__add__, end_of_word_suffix="</w>"
+    )
 
 
 @functools.cache
 def _words_with_prefix():
     counts = marked_words(pre_tokenizers.Whitespace(), lambda w: [w[0], *("##" + c for c in w[1:])], 150)
-    return bpe_model(["[UNK]"], counts, 160, lambda a, b: a + b.removeprefix("##"), continuing_subword_prefix="##", unk_token="[UNK]")
+    return bpe_model(
+        ["[UNK]"],
+        counts,
+        160,
+        lambda a, b: a + b.removeprefix("##"),
+        continuing_subword_prefix="##",
+        unk_token="[UNK]",
+    )
 
 
 def byte_level():
-    """Byte-level BPE, 256 bytes and merges."""
+    """Byte-level BPE, 256 bytes and merges, which run across words: so it is felt where a pre-tokenizer cuts."""
     return json.loads(json.dumps(_byte_level()))
 
 
@@ -121,7 +137,7 @@ def loose():
 
 
 def pieces():
-    """BPE over characters behind Metaspace."""
+    """BPE over characters behind Metaspace, merges across words as well."""
     return json.loads(json.dumps(_pieces()))
 
 
