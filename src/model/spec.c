@@ -92,6 +92,16 @@ static enum lr_status derive_heads(const struct model_config *c, struct model_sp
     return LR_OK;
 }
 
+/* Scaled rotary positions reach from the original length to `factor` times that; some configs already say so.
+ */
+static uint32_t scaled_context(const struct model_config *c) {
+    if (c->rope.kind == ROPE_DEFAULT || !(c->rope.factor > 1)) return c->max_position;
+    uint32_t original =
+        c->rope.original_max_position == CONFIG_UNSET ? c->max_position : c->rope.original_max_position;
+    double scaled = original * c->rope.factor;
+    return scaled > c->max_position ? (uint32_t)fmin(scaled, 1u << 30) : c->max_position;
+}
+
 enum lr_status spec_from_config(const struct model_config *c, struct model_spec *s, struct lr_error *err) {
     *s = (struct model_spec){
         .dim = c->dim,
@@ -100,6 +110,7 @@ enum lr_status spec_from_config(const struct model_config *c, struct model_spec 
         .ffn_dim = c->ffn_dim,
         .vocab = c->vocab,
         .max_position = c->max_position,
+        .max_context = scaled_context(c),
         .norm_eps = (float)c->norm_eps,
         .activation = c->activation,
         .rope = c->rope,

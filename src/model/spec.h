@@ -38,7 +38,8 @@ enum tensor_role {
 struct model_spec {
     const char *family;
     uint32_t dim, layers, heads, kv_heads, head_dim, ffn_dim, vocab;
-    uint32_t max_position;
+    uint32_t max_position; /* as trained or configured */
+    uint32_t max_context;  /* with what rope scaling adds */
     float norm_eps;
     float attention_scale; /* of query x key */
     enum activation_kind activation;

@@ -1,5 +1,5 @@
-/* engine.h - a loaded model: config, spec, tokenizer, weights, threads. Read-only after opening; sessions share it. The
- * inside of the public struct lr_engine, for run/ alone. */
+/* engine.h - a loaded model: config, spec, tokenizer, weights, threads. Read-only after opening; sessions
+ * share it. The inside of the public struct lr_engine, for run/ alone. */
 #ifndef LR_RUN_ENGINE_H
 #define LR_RUN_ENGINE_H
 

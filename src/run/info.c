@@ -31,7 +31,7 @@ struct lr_model_info lr_engine_info(const struct lr_engine *e) {
         .head_dim = s->head_dim,
         .ffn_dim = s->ffn_dim,
         .vocab = s->vocab,
-        .max_context = s->max_position,
+        .max_context = s->max_context,
         .tied_head = s->tied_head,
         .has_template = e->has_template,
         .has_tokenizer = e->tokenizer != NULL,

@@ -10,7 +10,8 @@ struct scoring {
     float *logprobs; /* [n] */
 };
 
-/* Logits of pass token `index` foretell the id after it. The session's position is that of the pass's first token. */
+/* Logits of pass token `index` foretell the id after it. The session's position is that of the pass's first
+ * token. */
 static void score_token(void *ctx, uint32_t index, const float *logits) {
     struct scoring *sc = ctx;
     size_t next = (size_t)sc->session->position + index + 1;

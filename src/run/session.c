@@ -87,7 +87,7 @@ static enum lr_status gather_facts(const struct session_shape *shape, struct pla
         .tokenizer = tokenizer,
         .wanted = shape->options->context,
         .limit = DEFAULT_CONTEXT,
-        .maximum = e->spec.max_position,
+        .maximum = e->spec.max_context,
         .session = measure_session,
         .session_ctx = shape,
     };
@@ -110,9 +110,9 @@ static enum lr_status check_options(const struct lr_engine *e, const struct lr_s
                                     struct lr_error *err) {
     if (e->options.tokenizer_only)
         return lr_fail(err, LR_EUSAGE, "%s: opened for its tokenizer alone: no session can be made", e->path);
-    if (o->context > e->spec.max_position)
+    if (o->context > e->spec.max_context)
         return lr_fail(err, LR_EUSAGE, "a context of %u positions is out of range: the model has %u",
-                       o->context, e->spec.max_position);
+                       o->context, e->spec.max_context);
     return LR_OK;
 }
 
@@ -199,7 +199,7 @@ static enum lr_status check_room(const struct lr_session *s, const uint32_t *ids
         return lr_fail(
             err, LR_EUSAGE,
             "the prompt has %zu tokens%s, the context has room for %u (a larger one: -c, up to %u)", n,
-            s->position ? " more" : "", s->context - s->position, s->engine->spec.max_position);
+            s->position ? " more" : "", s->context - s->position, s->engine->spec.max_context);
     for (size_t i = 0; i < n; i++)
         if (ids[i] >= s->engine->spec.vocab)
             return lr_fail(err, LR_EUSAGE, "token id %u is out of range: the embedding has %u rows", ids[i],

@@ -1,5 +1,5 @@
-/* session.h - one sequence: its KV cache view, position and sampler. The inside of the public struct lr_session, for
- * run/ alone. */
+/* session.h - one sequence: its KV cache view, position and sampler. The inside of the public struct
+ * lr_session, for run/ alone. */
 #ifndef LR_RUN_SESSION_H
 #define LR_RUN_SESSION_H
 

@@ -1,6 +1,7 @@
 #include "run/stop.h"
 
-/* Where `stop` stands in `text`, or where its beginning stands at the end of `text`; text.len when neither. */
+/* Where `stop` stands in `text`, or where its beginning stands at the end of `text`; text.len when neither.
+ */
 static size_t first_claim(struct lr_str text, struct lr_str stop, bool *whole) {
     for (size_t at = 0; at < text.len; at++) {
         size_t left = text.len - at, n = left < stop.len ? left : stop.len;
