@@ -9,7 +9,8 @@
 #include "llm_run.h"
 
 /* Writes the message into `err` (which may be NULL) and returns `status`, so that a site reads
- * `return lr_fail(err, LR_EMODEL, ...)`. A message longer than the buffer is cut at a character boundary. */
+ * `return lr_fail(err, LR_EMODEL, ...)`. A message longer than the buffer is cut at a character boundary;
+ * control characters become '?'. The arguments may lie in `err` itself. */
 enum lr_status lr_fail(struct lr_error *err, enum lr_status status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

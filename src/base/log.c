@@ -1,8 +1,9 @@
 #include "base/log.h"
 
+#include "base/str.h"
+
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 
 static lr_log_fn *log_sink;
 static void *log_ctx;
@@ -17,7 +18,7 @@ void lr_log(enum lr_log_level level, const char *fmt, ...) {
     char line[1024];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
+    lr_line(line, sizeof line, fmt, ap);
     va_end(ap);
     log_sink(log_ctx, level, line);
 }

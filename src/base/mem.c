@@ -22,7 +22,9 @@ void *lr_malloc(size_t size) {
 }
 
 void *lr_calloc(size_t count, size_t size) {
-    return refused() ? NULL : calloc(count ? count : 1, size ? size : 1);
+    size_t bytes;
+    if (lr_mul_size(count, size, &bytes) || refused()) return NULL;
+    return calloc(bytes ? bytes : 1, 1);
 }
 
 void *lr_realloc(void *p, size_t count, size_t size) {

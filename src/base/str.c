@@ -3,7 +3,6 @@
 #include "base/checked.h"
 #include "base/mem.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 int lr_str_cmp(struct lr_str a, struct lr_str b) {
@@ -32,6 +31,32 @@ struct lr_commas lr_commas(uint64_t n) {
     for (int i = 0; i < len; i++) out.text[i] = reversed[len - 1 - i];
     out.text[len] = '\0';
     return out;
+}
+
+/* Cuts a UTF-8 string that may end inside a character back to the last whole one. */
+static void cut_partial_character(char *s, size_t len) {
+    size_t i = len;
+    while (i > 0 && ((unsigned char)s[i - 1] & 0xC0) == 0x80) i--;
+    if (i == 0) return;
+    unsigned char lead = (unsigned char)s[i - 1];
+    size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+    if (len - (i - 1) < need) s[i - 1] = '\0';
+}
+
+/* Names from files may hold anything: no line break and no terminal control gets into the one line. (C1
+ * controls are C2 80 to C2 9F in UTF-8.) */
+static void blank_controls(char *s) {
+    for (unsigned char *p = (unsigned char *)s; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f) *p = '?';
+        if (*p == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0) p[0] = p[1] = '?';
+    }
+}
+
+void lr_line(char *line, size_t size, const char *fmt, va_list ap) {
+    line[0] = '\0';
+    int n = vsnprintf(line, size, fmt, ap);
+    if (n > 0 && (size_t)n >= size) cut_partial_character(line, size - 1);
+    blank_controls(line);
 }
 
 static int reserve(struct lr_buf *b, size_t more) {

@@ -4,6 +4,7 @@
 #ifndef LR_BASE_STR_H
 #define LR_BASE_STR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,7 +38,8 @@ static inline bool lr_str_ends(struct lr_str s, struct lr_str tail) {
 }
 /* The part of `s` from byte `at` on (empty when `at` is past the end). */
 static inline struct lr_str lr_str_from(struct lr_str s, size_t at) {
-    return at >= s.len ? (struct lr_str){s.data + s.len, 0} : (struct lr_str){s.data + at, s.len - at};
+    if (at > s.len) at = s.len;
+    return (struct lr_str){at ? s.data + at : s.data, s.len - at};
 }
 /* At most `max` bytes of `s`, cut between characters: for messages that quote text of any length. */
 static inline struct lr_str lr_str_cut(struct lr_str s, size_t max) {
@@ -55,6 +57,10 @@ struct lr_commas {
     char text[27];
 };
 struct lr_commas lr_commas(uint64_t n);
+
+/* Formats one line for people into `line` of `size` bytes (at least 1): cut at a character boundary where it
+ * is too long, control characters (also those of C1) replaced by '?'. */
+void lr_line(char *line, size_t size, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 
 /* A growing byte buffer; `data` is NUL-terminated whenever it is not NULL. Starts as {0}. */
 struct lr_buf {
