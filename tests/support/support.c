@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 const char *support_data(const char *name) {
@@ -13,6 +14,16 @@ const char *support_data(const char *name) {
     if (access(path, R_OK) == 0) return path;
     printf("%s is absent\n", path);
     return NULL;
+}
+
+int support_in_child(int (*fn)(void)) {
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) _exit(fn());
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) < 100 ? WEXITSTATUS(status) : 100;
 }
 
 char *support_make_folder(void) {

@@ -24,6 +24,27 @@ const char *support_data(const char *name);
     const char *path = support_data(name);                                                                   \
     if (!(path)) skip()
 
+/* Built with the address sanitizer; with it or the thread sanitizer, whose shadow memory takes addresses by
+ * the terabyte, so that limits on addresses and data cannot be tested. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SUPPORT_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#define SUPPORT_SHADOWED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SUPPORT_ASAN 1
+#elif __has_feature(thread_sanitizer)
+#define SUPPORT_SHADOWED 1
+#endif
+#endif
+#ifdef SUPPORT_ASAN
+#define SUPPORT_SHADOWED 1
+#endif
+
+/* Runs `fn` in a process of its own, so that limits it sets end with it; its result, which must be 0 to 99.
+ * 100 where it died. */
+int support_in_child(int (*fn)(void));
+
 /* A new empty folder below LR_TEST_TMP (else /tmp), to be removed with support_remove_folder. */
 char *support_make_folder(void);
 /* Removes it with all that is in it and frees the name. */
