@@ -1,4 +1,5 @@
-/* cpu.h - what the processor can do and how much of it is ours. */
+/* cpu.h - what the processor can do and how much of it is ours. Read by the kernel table (features), the
+ * engine (threads) and reports. */
 #ifndef LR_SYS_CPU_H
 #define LR_SYS_CPU_H
 
@@ -17,18 +18,26 @@ struct cpu_info {
     uint32_t features; /* of enum cpu_feature */
     uint32_t affinity; /* logical processors this process may run on */
     uint32_t physical; /* distinct cores among them */
-    double
-        quota; /* processors' worth of time that the control groups allow (own and every ancestor); 0: none */
-    uint32_t usable; /* threads to take: min(physical, ceil(quota)), at least 1 */
-    char model[64];  /* the model name, for reports */
+    double quota;      /* processors' worth of time that the control groups allow (own and every ancestor); 0:
+                        * no limit */
+    uint32_t usable;   /* threads to take: min(physical, ceil(quota)), at least 1 */
+    char model[64];    /* the model name, for reports; "unknown" where the system does not tell */
 };
 
 /* Reads the facts; topology, quota and name below `root` ("" for the machine itself, else a fixture tree);
- * features come from cpuid, affinity from the process (a fixture's proc/self/status `Cpus_allowed_list` wins
- * where root is not ""). */
+ * features come from cpuid, affinity from the process, or where root is not "" from the fixture's
+ * proc/self/status (`Cpus_allowed_list`). What is missing or damaged counts as not limited, one processor
+ * where even their number is not told. LR_EMEMORY only. */
 enum lr_status cpu_read(const char *root, struct cpu_info *out, struct lr_error *err);
 
-/* The features of this processor alone, straight from cpuid. */
+/* The features of this processor alone, straight from cpuid; 0 where it is not an x86-64. */
 uint32_t cpu_features(void);
+
+/* The words of cpuid that the features are in, and the pure function over them. */
+struct cpu_id {
+    uint32_t leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_1_eax;
+    uint32_t xcr0; /* the register states that the operating system saves; 0 where xgetbv is not there */
+};
+uint32_t cpu_features_from(const struct cpu_id *id);
 
 #endif

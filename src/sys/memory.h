@@ -1,9 +1,13 @@
 /* memory.h - how much memory there is, as the kernel, the control groups and the limits say. Read-only facts:
  * the policy that acts on them is base/memory_policy.h, the plan is weights/plan.h.
  *
- * Room = min(MemAvailable; for every cgroup from our own to the root: limit - used; CommitLimit -
- * Committed_AS where overcommit is off; RLIMIT_DATA and the user's limit - our own anonymous bytes). Budget =
- * own anonymous bytes + room - a reserve (the larger of 16 MiB and 1 %). */
+ * Room = min(MemAvailable; for every cgroup from our own to the topmost that is visible: limit - used;
+ * CommitLimit - Committed_AS where overcommit is off; RLIMIT_DATA - our own data segment; the user's limit -
+ * our own anonymous bytes). Budget = own anonymous bytes + room - a reserve (the larger of 16 MiB and 1 % of
+ * own + room).
+ *
+ * Used, of a group, is active_anon + inactive_anon + unevictable + kernel: the lists that cannot be reclaimed
+ * without swap; a locked page is on the last of the three alone. Its page cache is not used. */
 #ifndef LR_SYS_MEMORY_H
 #define LR_SYS_MEMORY_H
 
@@ -22,19 +26,20 @@ struct memory_info {
     uint64_t data_limit;    /* RLIMIT_DATA */
     uint64_t address_limit; /* RLIMIT_AS */
     uint64_t own_anonymous; /* our own anonymous resident bytes (RssAnon) */
+    uint64_t own_data;      /* what counts against RLIMIT_DATA: private writable addresses (VmData) */
     uint64_t own_address;   /* our own address space (VmSize) */
     uint64_t room, budget;  /* as above */
 };
 
 /* Reads the facts below `root` ("" for the machine itself; tests give a fixture tree with proc/ and sys/
  * inside). `user_limit`: --mem-limit in bytes, 0 for none. Missing or damaged files count as "no such limit";
- * only a missing proc/meminfo is an error. rlimits come from the process; a fixture's proc/self/limits wins
- * where it stands. */
+ * only a proc/meminfo without MemTotal is an error (LR_EFAILED). rlimits come from proc/self/limits, where it
+ * is missing from the process. */
 enum lr_status memory_read(const char *root, uint64_t user_limit, struct memory_info *out,
                            struct lr_error *err);
 
-/* The greatest resident set so far (VmHWM) and of it the anonymous part now (RssAnon), in bytes; 0 where
- * unknown. */
+/* The greatest resident set so far (VmHWM), and the anonymous part of the present one (RssAnon), in bytes; 0
+ * where unknown. */
 uint64_t memory_peak_resident(void);
 uint64_t memory_own_anonymous(void);
 
