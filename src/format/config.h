@@ -20,8 +20,8 @@ struct rope_config {
     enum rope_kind kind;
     double theta;
     double factor;
-    double partial; /* share of head_dim that is rotated: 1 */
-    uint32_t original_max_position;
+    double partial; /* share of head_dim that is rotated; the family says it, no key is read */
+    uint32_t original_max_position;                                        /* llama3, yarn */
     double low_freq_factor, high_freq_factor;                              /* llama3 */
     double beta_fast, beta_slow, mscale, mscale_all_dim, attention_factor; /* yarn */
     bool truncate;
@@ -55,13 +55,16 @@ struct config_file {
     struct lr_str model_type;   /* of `text` when it has one, else of `root` */
     struct lr_str architecture; /* architectures[0]; empty when absent */
 };
-/* Opens and refuses what cannot be run by name: a `quantization_config`, an encoder-decoder, an architecture
- * that is not for generation. Does not know which families exist. */
+/* Opens, and refuses by name what no family runs: a `quantization_config`, an encoder-decoder. Does not know
+ * which families exist. */
 enum lr_status config_open(const char *path, struct config_file *out, struct lr_error *err);
 enum lr_status config_parse_text(const char *text, size_t len, const char *name, struct config_file *out,
                                  struct lr_error *err);
 void config_close(struct config_file *f);
-/* Overrides the defaults in `c` with the keys that the file has. */
+/* Overrides the defaults in `c` with the keys that the file has. A null leaves the default, but for the keys
+ * where it means something: num_key_value_heads (as many as heads), sliding_window (none), eos_token_id,
+ * bos_token_id (none). Refuses by name an architecture that is not for generating text, unknown activations,
+ * rope kinds and layer types. */
 enum lr_status config_read(const struct config_file *f, struct model_config *c, struct lr_error *err);
 
 /* generation_config.json; keys that are absent stay unset (NaN, CONFIG_UNSET, -1). */

@@ -1,4 +1,5 @@
-/* model_dir_parts.h - what model_dir.c, model_dir_shards.c and model_dir_refuse.c share; used by them alone. */
+/* model_dir_parts.h - what model_dir.c, model_dir_shards.c and model_dir_refuse.c share; used by them alone.
+ */
 #ifndef LR_FORMAT_MODEL_DIR_PARTS_H
 #define LR_FORMAT_MODEL_DIR_PARTS_H
 

@@ -27,8 +27,8 @@ static enum lr_status note_unfinished(const char *folder, const char *inner, str
     return status;
 }
 
-/* Where the hub's programs keep a file while it is being fetched: beside it, below .cache (--local-dir), or among
- * the blobs of the cache. */
+/* Where the hub's programs keep a file while it is being fetched: beside it, below .cache (--local-dir), or
+ * among the blobs of the cache. */
 static enum lr_status unfinished(const struct listing *l, struct lr_buf *to, struct lr_error *err) {
     static const char *const places[] = {"", ".cache/huggingface/download", "../../blobs"};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)

@@ -1,0 +1,17 @@
+/* config_parts.h - what the files of config.h share; used by them alone. */
+#ifndef LR_FORMAT_CONFIG_PARTS_H
+#define LR_FORMAT_CONFIG_PARTS_H
+
+#include "format/config.h"
+
+#define CONFIG_MAX_BYTES (UINT64_C(16) << 20)
+
+/* Token ids under `key`: a number or a list of them. An absent key changes nothing; null is none; negative
+ * numbers, which some files write for "none", are left out. */
+enum lr_status config_read_ids(struct json object, const char *key, uint32_t *ids, uint32_t max, uint32_t *n,
+                               struct lr_error *err);
+
+/* rope_scaling, rope_parameters and rope_theta of `text`. */
+enum lr_status config_read_rope(struct json text, struct rope_config *r, struct lr_error *err);
+
+#endif

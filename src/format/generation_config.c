@@ -1,0 +1,51 @@
+#include "format/config.h"
+
+#include "format/config_parts.h"
+#include "sys/file.h"
+
+#include <math.h>
+
+static enum lr_status read_values(struct json root, struct generation_config *out, struct lr_error *err) {
+    const struct {
+        const char *key;
+        double min, max, *out;
+    } values[] = {
+        {"temperature", 0, 1e6, &out->temperature},
+        {"top_p", 0, 1, &out->top_p},
+        {"min_p", 0, 1, &out->min_p},
+        {"typical_p", 0, 1, &out->typical_p},
+        {"repetition_penalty", 1e-6, 1e6, &out->repetition_penalty},
+    };
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        LR_TRY(json_read_double(root, values[i].key, values[i].min, values[i].max, values[i].out, err));
+    bool sample = false;
+    struct json top_k = json_get(root, "top_k");
+    if (json_present(top_k) && !json_i64(top_k, &out->top_k))
+        return json_fail(top_k, "top_k", "a whole number", err);
+    if (json_present(top_k) && out->top_k < 0) out->top_k = 0; /* -1 is another way to say: off */
+    LR_TRY(json_read_bool(root, "do_sample", &sample, err));
+    if (json_present(json_get(root, "do_sample"))) out->do_sample = sample;
+    return config_read_ids(root, "eos_token_id", out->eos_ids, CONFIG_MAX_EOS, &out->n_eos, err);
+}
+
+enum lr_status generation_config_read(const char *path, struct generation_config *out, struct lr_error *err) {
+    *out = (struct generation_config){
+        .temperature = NAN,
+        .top_p = NAN,
+        .min_p = NAN,
+        .typical_p = NAN,
+        .repetition_penalty = NAN,
+        .top_k = -1,
+        .do_sample = -1,
+    };
+    if (!path || file_kind(path) == FILE_ABSENT) return LR_OK;
+    struct json_doc *doc;
+    LR_TRY(json_open(path, CONFIG_MAX_BYTES, &doc, err));
+    enum lr_status status;
+    if (json_kind(json_root(doc)) != JSON_OBJECT)
+        status = lr_fail(err, LR_EMODEL, "%s is not a JSON object", path);
+    else
+        status = read_values(json_root(doc), out, err);
+    json_close(doc);
+    return status;
+}
