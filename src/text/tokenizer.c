@@ -1,6 +1,7 @@
 #include "text/tokenizer.h"
 
 #include "base/mem.h"
+#include "text/internal.h"
 #include "text/tokenizer_parts.h"
 
 int token_list_push(struct token_list *l, uint32_t id) {
@@ -50,6 +51,10 @@ bool tokenizer_is_special(const struct tokenizer *t, uint32_t id) {
 size_t tokenizer_memory(const struct tokenizer *t) {
     size_t model = t->bpe ? bpe_memory(t->bpe) : unigram_memory(t->unigram) + vocab_memory(&t->pieces);
     return sizeof *t + model + added_memory(&t->added);
+}
+
+const struct decoder *tokenizer_decoder(const struct tokenizer *t) {
+    return t->decoder;
 }
 
 static bool exists(const struct tokenizer *t, uint32_t id) {
