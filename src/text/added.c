@@ -23,6 +23,7 @@ void added_free(struct added *a) {
     lr_free(a->by_id);
     matcher_free(&a->raw);
     matcher_free(&a->normal);
+    lr_buf_free(&a->normal_text);
     *a = (struct added){0};
 }
 
@@ -78,23 +79,39 @@ static int compare_ids(const void *x, const void *y, void *tokens) {
     return a < b ? -1 : a > b;
 }
 
+/* Keeps the normal form of token `i` where it is another text than the content. */
+static enum lr_status normalise(struct added *a, uint32_t i, const struct normalizer *n,
+                                struct lr_error *err) {
+    struct added_token *t = &a->tokens[i];
+    struct lr_str content = vocab_piece(&a->contents, i);
+    size_t begin = a->normal_text.len;
+    LR_TRY(normalizer_apply(n, content, &a->normal_text, err));
+    t->shown = begin;
+    t->shown_len = a->normal_text.len - begin;
+    t->changed =
+        t->shown_len != content.len || memcmp(a->normal_text.data + begin, content.data, content.len) != 0;
+    return LR_OK;
+}
+
+static struct lr_str shown_text(const struct added *a, uint32_t i) {
+    const struct added_token *t = &a->tokens[i];
+    if (!t->changed) return vocab_piece(&a->contents, i);
+    return t->shown_len ? (struct lr_str){a->normal_text.data + t->shown, t->shown_len} : LR_STR("");
+}
+
 enum lr_status added_finish(struct added *a, const struct normalizer *n, struct lr_error *err) {
-    struct lr_buf normal = {0};
-    enum lr_status status = LR_OK;
-    for (uint32_t i = 0; i < a->count && status == LR_OK; i++) {
-        struct lr_str content = vocab_piece(&a->contents, i);
-        bool changed = a->tokens[i].normalized && n;
-        normal.len = 0;
+    for (uint32_t i = 0; i < a->count; i++) {
+        struct added_token *t = &a->tokens[i];
         a->by_id[i] = i;
-        if (changed) status = normalizer_apply(n, content, &normal, err);
-        if (changed) content = lr_buf_str(&normal);
-        if (status != LR_OK || !content.len) continue;
-        if (matcher_add(a->tokens[i].normalized ? &a->normal : &a->raw, content, i))
-            status = lr_fail_memory(err, "added_tokens", content.len);
+        if (t->normalized && n) LR_TRY(normalise(a, i, n, err));
+        struct lr_str text = shown_text(a, i);
+        uint32_t number = vocab_find(&a->contents, text);
+        t->hidden = number != VOCAB_NONE && a->tokens[number].special;
+        if (text.len && matcher_add(t->normalized ? &a->normal : &a->raw, text, i))
+            return lr_fail_memory(err, "added_tokens", text.len);
     }
-    lr_buf_free(&normal);
     qsort_r(a->by_id, a->count, sizeof *a->by_id, compare_ids, a->tokens);
-    return status;
+    return LR_OK;
 }
 
 /* ---- search */
@@ -170,7 +187,7 @@ const struct added_token *added_by_id(const struct added *a, uint32_t id, struct
             high = middle;
     }
     if (low == a->count || a->tokens[a->by_id[low]].id != id) return NULL;
-    if (content) *content = vocab_piece(&a->contents, a->by_id[low]);
+    if (content) *content = shown_text(a, a->by_id[low]);
     return &a->tokens[a->by_id[low]];
 }
 

@@ -7,5 +7,7 @@
 
 /* The decoder; NULL where tokenizer.json has none. */
 const struct decoder *tokenizer_decoder(const struct tokenizer *t);
+/* Whether the id stands for a piece or an added token. */
+bool tokenizer_has(const struct tokenizer *t, uint32_t id);
 
 #endif

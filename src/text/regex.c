@@ -1,6 +1,7 @@
 #include "text/regex.h"
 
 #include "base/mem.h"
+#include "text/unicode_recent.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -107,8 +108,43 @@ static int in_class(struct translation *t) {
     return TRANSLATED;
 }
 
+/* Members of the category `name`, in the brackets that are needed outside a class. */
+static int append_category(struct translation *t, struct lr_str name, bool negated) {
+    struct lr_buf *out = &t->out;
+    bool bare = t->depth > 0;
+    if (!bare && lr_buf_append_str(out, negated ? LR_STR("[^") : LR_STR("["))) return NO_MEMORY;
+    if (lr_buf_printf(out, "\\p{%.*s}", LR_STR_ARGS(name)) || unicode_recent(name, out)) return NO_MEMORY;
+    return !bare && lr_buf_append_char(out, ']') ? NO_MEMORY : TRANSLATED;
+}
+
+/* \pL, \p{Lu}, \P{N}, \p{^N}: the category with what PCRE2 may not know of it yet. A negated one inside a class stays. */
+static int category(struct translation *t) {
+    struct lr_str rest = lr_str_from(t->in, t->at + 2), name = {rest.data, rest.len ? 1 : 0};
+    bool negated = t->in.data[t->at + 1] == 'P';
+    size_t n = 3;
+    if (lr_str_is(name, "{")) {
+        const char *end = memchr(rest.data, '}', rest.len);
+        if (!end) return copy(t, 2);
+        name = (struct lr_str){rest.data + 1, (size_t)(end - rest.data) - 1};
+        n = name.len + 4;
+    }
+    if (name.len > 1 && name.data[0] == '^') {
+        negated = !negated;
+        name = lr_str_from(name, 1);
+    }
+    if (!name.len || (negated && t->depth)) return copy(t, name.len ? n : 2);
+    t->at += n;
+    return append_category(t, name, negated);
+}
+
 static int escape(struct translation *t) {
-    const char *as = rewrite(t->in.data[t->at + 1], t->depth > 0);
+    char c = t->in.data[t->at + 1];
+    if (c == 'p' || c == 'P') return category(t);
+    if (c == 'd' || (c == 'D' && !t->depth)) {
+        t->at += 2;
+        return append_category(t, LR_STR("Nd"), c == 'D');
+    }
+    const char *as = rewrite(c, t->depth > 0);
     if (!as) return copy(t, 2);
     t->at += 2;
     return lr_buf_append_str(&t->out, lr_str_of(as)) ? NO_MEMORY : TRANSLATED;
@@ -140,7 +176,9 @@ static enum lr_status compile(struct regex *r, struct lr_str pattern, struct lr_
             LR_STR_ARGS(pattern), t.at);
     }
     pcre2_compile_context *cc = pcre2_compile_context_create(r->heap);
-    if (cc) r->code = pcre2_compile((PCRE2_SPTR)t.out.data, t.out.len, PCRE2_UTF | PCRE2_UCP, &code, &at, cc);
+    if (cc)
+        r->code = pcre2_compile((PCRE2_SPTR)t.out.data, t.out.len, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE,
+                                &code, &at, cc);
     bool no_memory = !cc || (!r->code && code == PCRE2_ERROR_NOMEMORY) || (!r->code && code == 121);
     pcre2_compile_context_free(cc);
     lr_buf_free(&t.out);

@@ -61,7 +61,7 @@ static enum lr_status shorten(struct token_stream *s, struct lr_error *err) {
 
 enum lr_status token_stream_push(struct token_stream *s, uint32_t id, struct lr_buf *out,
                                  struct lr_error *err) {
-    if (tokenizer_is_special(s->tokenizer, id)) return LR_OK;
+    if (!tokenizer_has(s->tokenizer, id) || tokenizer_is_special(s->tokenizer, id)) return LR_OK;
     if (token_list_push(&s->window, id))
         return lr_fail_memory(err, "a stream of text", s->window.count * sizeof id);
     if (decoder_waits_for(tokenizer_decoder(s->tokenizer), tokenizer_piece(s->tokenizer, id))) return LR_OK;

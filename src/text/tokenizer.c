@@ -45,7 +45,7 @@ uint32_t tokenizer_find(const struct tokenizer *t, struct lr_str piece) {
 
 bool tokenizer_is_special(const struct tokenizer *t, uint32_t id) {
     const struct added_token *token = added_by_id(&t->added, id, NULL);
-    return token && token->special;
+    return token && token->hidden;
 }
 
 size_t tokenizer_memory(const struct tokenizer *t) {
@@ -57,7 +57,7 @@ const struct decoder *tokenizer_decoder(const struct tokenizer *t) {
     return t->decoder;
 }
 
-static bool exists(const struct tokenizer *t, uint32_t id) {
+bool tokenizer_has(const struct tokenizer *t, uint32_t id) {
     return vocab_has(tokenizer_vocab(t), id) || added_by_id(&t->added, id, NULL);
 }
 
@@ -67,7 +67,7 @@ enum lr_status tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, 
     size_t count = 0;
     if (!pieces) return lr_fail_memory(err, "the pieces of a text", (n + 1) * sizeof *pieces);
     for (size_t i = 0; i < n; i++) {
-        if (!exists(t, ids[i]) || (skip_special && tokenizer_is_special(t, ids[i]))) continue;
+        if (!tokenizer_has(t, ids[i]) || (skip_special && tokenizer_is_special(t, ids[i]))) continue;
         pieces[count++] = tokenizer_piece(t, ids[i]);
     }
     enum lr_status status = decoder_apply(t->decoder, pieces, count, out, err);

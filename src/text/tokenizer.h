@@ -44,6 +44,7 @@ uint32_t tokenizer_size(const struct tokenizer *t);
 struct lr_str tokenizer_piece(const struct tokenizer *t, uint32_t id);
 /* The id of a piece or added token, or UINT32_MAX. */
 uint32_t tokenizer_find(const struct tokenizer *t, struct lr_str piece);
+/* Whether decoded text leaves the id out when specials are skipped. */
 bool tokenizer_is_special(const struct tokenizer *t, uint32_t id);
 /* Bytes of heap that it holds. */
 size_t tokenizer_memory(const struct tokenizer *t);

@@ -51,8 +51,7 @@ bool unicode_is_nonspacing(uint32_t c) {
 }
 
 bool unicode_is_control(uint32_t c) {
-    utf8proc_category_t k = category(c);
-    return k == UTF8PROC_CATEGORY_CN || k >= UTF8PROC_CATEGORY_CC;
+    return category(c) >= UTF8PROC_CATEGORY_CC;
 }
 
 int unicode_append(uint32_t c, struct lr_buf *out) {

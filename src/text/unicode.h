@@ -16,7 +16,7 @@ bool unicode_is_digit(uint32_t c);
 bool unicode_is_punctuation(uint32_t c);
 /* General category Mn. */
 bool unicode_is_nonspacing(uint32_t c);
-/* General categories C* (control, format, surrogate, private, unassigned). */
+/* General categories C* but Cn (control, format, surrogate, private). */
 bool unicode_is_control(uint32_t c);
 /* General categories M*. */
 bool unicode_is_mark(uint32_t c);
