@@ -149,7 +149,8 @@ static size_t strip_left(struct lr_str text, size_t begin, size_t stop) {
     return begin;
 }
 
-/* Where the blanks at `end` end. The last run is remembered, so that many tokens in it do not walk it each. */
+/* Where the blanks at `end` end. The last run is remembered, so that many tokens in it do not walk it each.
+ */
 static size_t strip_right(struct lr_str text, size_t end, struct added_search *s) {
     if (end >= s->blank_begin && end < s->blank_end) return s->blank_end;
     s->blank_begin = end;

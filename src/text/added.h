@@ -1,6 +1,7 @@
-/* added.h - the `added_tokens` of tokenizer.json: strings that are found in the text before everything else and are
- * never split. Those with "normalized": false are sought in the text as it stands, the others, normalised
- * themselves, in the normalised text between. Read-only after parsing; used by the tokenizer alone. */
+/* added.h - the `added_tokens` of tokenizer.json: strings that are found in the text before everything else
+ * and are never split. Those with "normalized": false are sought in the text as it stands, the others,
+ * normalised themselves, in the normalised text between. Read-only after parsing; used by the tokenizer
+ * alone. */
 #ifndef LR_TEXT_ADDED_H
 #define LR_TEXT_ADDED_H
 
@@ -30,9 +31,10 @@ enum lr_status added_init(struct added *a, size_t count, size_t bytes, const cha
                           struct lr_error *err);
 /* Safe on {0}. */
 void added_free(struct added *a);
-/* The tokens of a list (`added_tokens`) or of the values of an object (`added_tokens_decoder`); absent or null: none. As in
- * the package their own "id" does not count: a content that `model` knows keeps its id, others get the next one
- * behind the vocabulary; of equal contents the first stays, and empty ones are left out. */
+/* The tokens of a list (`added_tokens`) or of the values of an object (`added_tokens_decoder`); absent or
+ * null: none. As in the package their own "id" does not count: a content that `model` knows keeps its id,
+ * others get the next one behind the vocabulary; of equal contents the first stays, and empty ones are left
+ * out. */
 enum lr_status added_parse(struct json list, const struct vocab *model, struct added *a,
                            struct lr_error *err);
 /* Adds one token; `t.id` is chosen as above. */
@@ -46,12 +48,13 @@ struct added_search {
     uint32_t number;
     size_t from, blank_begin, blank_end;
 };
-/* The next token; false when there is none. Text between s->done and s->begin stands before it; the caller sets
- * s->done = s->end afterwards. */
+/* The next token; false when there is none. Text between s->done and s->begin stands before it; the caller
+ * sets s->done = s->end afterwards. */
 bool added_next(const struct added *a, bool normalized, struct lr_str text, struct added_search *s);
 
-/* The token of an id, or NULL. *content gets its text as it is decoded, which in the package is the normal form: a special
- * token that the normaliser changes is therefore not `hidden` (unless that form is a special token too). */
+/* The token of an id, or NULL. *content gets its text as it is decoded, which in the package is the normal
+ * form: a special token that the normaliser changes is therefore not `hidden` (unless that form is a special
+ * token too). */
 const struct added_token *added_by_id(const struct added *a, uint32_t id, struct lr_str *content);
 /* The id of a content, or VOCAB_NONE. */
 uint32_t added_find(const struct added *a, struct lr_str content);

@@ -8,7 +8,8 @@
 
 #define END UINT32_MAX
 
-/* Part of a piece, in a list linked by index; one that was merged into its left neighbour has id VOCAB_NONE. */
+/* Part of a piece, in a list linked by index; one that was merged into its left neighbour has id VOCAB_NONE.
+ */
 struct bpe_symbol {
     uint32_t id, prev, next;
 };

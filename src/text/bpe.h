@@ -1,5 +1,5 @@
-/* bpe.h - byte-pair encoding (Sennrich et al. 2016) as the `tokenizers` package does it: the characters of a piece,
- * then again and again the merge of lowest rank, leftmost first. Read-only after parsing. */
+/* bpe.h - byte-pair encoding (Sennrich et al. 2016) as the `tokenizers` package does it: the characters of a
+ * piece, then again and again the merge of lowest rank, leftmost first. Read-only after parsing. */
 #ifndef LR_TEXT_BPE_H
 #define LR_TEXT_BPE_H
 

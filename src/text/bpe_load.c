@@ -44,40 +44,72 @@ static enum lr_status load_vocab(struct json vocab, struct vocab *out, struct lr
 
 /* ---- merges */
 
-/* One call's state while merges are read: where, for messages, and room for a joined piece. */
+/* A merge that was read: `left` and `right` become left + right without its continuing prefix. */
+struct merge_text {
+    struct lr_str left, right;
+    size_t joined, joined_len; /* in merge_reader.joined */
+    uint64_t asked[3];         /* of vocab_ask: left, right, joined */
+};
+
+/* Merges are resolved in batches, so that the look-ups of many wait for memory together. */
+#define BATCH 32
 struct merge_reader {
     struct bpe *b;
     const char *name;
-    uint32_t rank;
+    uint32_t rank; /* of the first in the batch */
+    uint32_t count;
+    struct merge_text batch[BATCH];
     struct lr_buf joined;
 };
 
-static enum lr_status find_piece(const struct merge_reader *r, struct lr_str piece, uint32_t *id,
-                                 struct lr_error *err) {
-    *id = vocab_find(&r->b->vocab, piece);
+static enum lr_status find_piece(const struct merge_reader *r, uint32_t i, uint64_t asked,
+                                 struct lr_str piece, uint32_t *id, struct lr_error *err) {
+    *id = vocab_answer(&r->b->vocab, asked, piece);
     if (*id != VOCAB_NONE) return LR_OK;
     struct lr_str shown = lr_str_cut(piece, 100);
     return lr_fail(err, LR_EMODEL,
                    "%s: merges: number %u needs the piece '%.*s', which is not in the vocabulary", r->name,
-                   r->rank, LR_STR_ARGS(shown));
+                   r->rank + i, LR_STR_ARGS(shown));
 }
 
-/* The next merge: `left` and `right` become left + right without its continuing prefix. A pair that comes
- * twice has its later rank. */
+/* Puts the batch into the table. A pair that comes twice has its later rank. */
+static enum lr_status flush_merges(struct merge_reader *r, struct lr_error *err) {
+    struct bpe_merge found[BATCH];
+    for (uint32_t i = 0; i < r->count; i++) {
+        const struct merge_text *m = &r->batch[i];
+        uint32_t left, right, id;
+        struct lr_str joined = {r->joined.data + m->joined, m->joined_len};
+        LR_TRY(find_piece(r, i, m->asked[0], m->left, &left, err));
+        LR_TRY(find_piece(r, i, m->asked[1], m->right, &right, err));
+        LR_TRY(find_piece(r, i, m->asked[2], joined, &id, err));
+        found[i] = (struct bpe_merge){bpe_pair(left, right), r->rank + i, id};
+        __builtin_prefetch(&r->b->merges[bpe_merge_place(r->b, found[i].pair)]);
+    }
+    for (uint32_t i = 0; i < r->count; i++) *bpe_merge_slot(r->b, found[i].pair) = found[i];
+    r->rank += r->count;
+    r->count = 0;
+    r->joined.len = 0;
+    return LR_OK;
+}
+
 static enum lr_status add_merge(struct merge_reader *r, struct lr_str left, struct lr_str right,
                                 struct lr_error *err) {
-    uint32_t left_id, right_id, id;
-    LR_TRY(find_piece(r, left, &left_id, err));
-    LR_TRY(find_piece(r, right, &right_id, err));
-    r->joined.len = 0;
+    size_t begin = r->joined.len;
     if (lr_buf_append_str(&r->joined, left) ||
         lr_buf_append_str(&r->joined, lr_str_from(right, r->b->prefix.len)))
         return lr_fail_memory(err, "merges", left.len + right.len);
-    LR_TRY(find_piece(r, lr_buf_str(&r->joined), &id, err));
-    uint64_t pair = bpe_pair(left_id, right_id);
-    *bpe_merge_slot(r->b, pair) = (struct bpe_merge){pair, r->rank, id};
-    r->rank++;
-    return LR_OK;
+    struct lr_str joined = {r->joined.data + begin, r->joined.len - begin};
+    const struct vocab *v = &r->b->vocab;
+    r->batch[r->count++] = (struct merge_text){
+        left, right, begin, joined.len, {vocab_ask(v, left), vocab_ask(v, right), vocab_ask(v, joined)}};
+    return r->count == BATCH ? flush_merges(r, err) : LR_OK;
+}
+
+/* What is left in the batch, unless reading failed. */
+static enum lr_status end_merges(struct merge_reader *r, enum lr_status status, struct lr_error *err) {
+    if (status == LR_OK) status = flush_merges(r, err);
+    lr_buf_free(&r->joined);
+    return status;
 }
 
 static enum lr_status init_merges(struct bpe *b, size_t count, struct lr_error *err) {
@@ -98,7 +130,7 @@ static enum lr_status add_merge_line(struct merge_reader *r, struct lr_str line,
     struct lr_str left = {line.data, at}, right = lr_str_from(line, at + 1), shown = lr_str_cut(line, 100);
     if (!blank || (right.len && memchr(right.data, ' ', right.len)))
         return lr_fail(err, LR_EMODEL, "%s: merges: number %u is '%.*s', not two pieces with a blank between",
-                       r->name, r->rank, LR_STR_ARGS(shown));
+                       r->name, r->rank + r->count, LR_STR_ARGS(shown));
     return add_merge(r, left, right, err);
 }
 
@@ -113,12 +145,11 @@ static enum lr_status add_merge_json(struct merge_reader *r, struct json v, stru
 static enum lr_status load_merges_json(struct bpe *b, struct json merges, struct lr_error *err) {
     if (json_kind(merges) != JSON_ARRAY) return json_fail(merges, "merges", "a list", err);
     LR_TRY(init_merges(b, json_count(merges), err));
-    struct merge_reader r = {b, json_name(merges.doc), 0, {0}};
+    struct merge_reader r = {.b = b, .name = json_name(merges.doc)};
     enum lr_status status = LR_OK;
     for (struct json v = json_first(merges); json_kind(v) && status == LR_OK; v = json_next(v))
         status = add_merge_json(&r, v, err);
-    lr_buf_free(&r.joined);
-    return status;
+    return end_merges(&r, status, err);
 }
 
 /* Cuts the first line off `text`; its end may be \r\n. */
@@ -135,14 +166,13 @@ static enum lr_status load_merges_text(struct bpe *b, struct lr_str text, const 
     size_t lines = 1;
     for (size_t i = 0; i < text.len; i++) lines += text.data[i] == '\n';
     LR_TRY(init_merges(b, lines, err));
-    struct merge_reader r = {b, name, 0, {0}};
+    struct merge_reader r = {.b = b, .name = name};
     enum lr_status status = LR_OK;
     while (text.len && status == LR_OK) {
         struct lr_str line = take_line(&text);
         if (line.len) status = add_merge_line(&r, line, err);
     }
-    lr_buf_free(&r.joined);
-    return status;
+    return end_merges(&r, status, err);
 }
 
 /* ---- the rest */
@@ -210,7 +240,7 @@ static enum lr_status finish(struct bpe *b, enum lr_status status, struct bpe **
 }
 
 enum lr_status bpe_parse(struct json spec, struct bpe **out, struct lr_error *err) {
-    struct bpe *b;
+    struct bpe *b = NULL;
     *out = NULL;
     LR_TRY(make_bpe(spec.doc, &b, err));
     enum lr_status status = read_options(b, spec, err);
@@ -221,7 +251,7 @@ enum lr_status bpe_parse(struct json spec, struct bpe **out, struct lr_error *er
 
 enum lr_status bpe_parse_files(struct json vocab, struct lr_str merges, const char *name, struct bpe **out,
                                struct lr_error *err) {
-    struct bpe *b;
+    struct bpe *b = NULL;
     *out = NULL;
     LR_TRY(make_bpe(vocab.doc, &b, err));
     enum lr_status status = load_vocab(vocab, &b->vocab, err);

@@ -31,11 +31,16 @@ static inline uint64_t bpe_pair(uint32_t left, uint32_t right) {
     return (uint64_t)left << 32 | right;
 }
 
-/* The pair's slot, or the free one where it would stand. The seed is an address, as in vocab.c. */
-static inline struct bpe_merge *bpe_merge_slot(const struct bpe *b, uint64_t pair) {
+/* Where the search for a pair begins. The seed is an address, as in vocab.c. */
+static inline uint64_t bpe_merge_place(const struct bpe *b, uint64_t pair) {
     uint64_t h = (pair ^ (uintptr_t)b->merges) * UINT64_C(0x9E3779B97F4A7C15);
     h = (h ^ h >> 32) * UINT64_C(0xD6E8FEB86659FD93);
-    uint64_t i = (h ^ h >> 32) & b->merge_mask;
+    return (h ^ h >> 32) & b->merge_mask;
+}
+
+/* The pair's slot, or the free one where it would stand. */
+static inline struct bpe_merge *bpe_merge_slot(const struct bpe *b, uint64_t pair) {
+    uint64_t i = bpe_merge_place(b, pair);
     while (b->merges[i].pair != pair && b->merges[i].pair != BPE_NO_PAIR) i = (i + 1) & b->merge_mask;
     return &b->merges[i];
 }

@@ -1,5 +1,5 @@
-/* byte_level.h - GPT-2's alphabet, in which every byte is written as one printable character: bytes that print stand for
- * themselves, the others for U+0100 on. */
+/* byte_level.h - GPT-2's alphabet, in which every byte is written as one printable character: bytes that
+ * print stand for themselves, the others for U+0100 on. */
 #ifndef LR_TEXT_BYTE_LEVEL_H
 #define LR_TEXT_BYTE_LEVEL_H
 

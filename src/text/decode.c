@@ -33,6 +33,7 @@ struct decoder {
 /* ---- steps ----------------------------------------------------------------------------------------------------- */
 
 static struct lr_str piece_at(const struct piece_list *l, size_t i) {
+    if (!l->spans[i].len) return LR_STR("");
     return (struct lr_str){l->text.data + l->spans[i].begin, l->spans[i].len};
 }
 

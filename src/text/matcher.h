@@ -1,6 +1,6 @@
-/* matcher.h - finds a set of strings in text, leftmost first, the longest of those that begin there: a trie of bytes
- * with a table for the first one. A search costs at most text length x longest string, and on text that
- * matches or does not begin like a string one step a byte. Used for added tokens. */
+/* matcher.h - finds a set of strings in text, leftmost first, the longest of those that begin there: a trie
+ * of bytes with a table for the first one. A search costs at most text length x longest string, and on text
+ * that matches or does not begin like a string one step a byte. Used for added tokens. */
 #ifndef LR_TEXT_MATCHER_H
 #define LR_TEXT_MATCHER_H
 

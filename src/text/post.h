@@ -1,5 +1,5 @@
-/* post.h - the `post_processor` of tokenizer.json, as far as it concerns one text: the ids that it puts before and
- * behind the text's. Used by the tokenizer alone. */
+/* post.h - the `post_processor` of tokenizer.json, as far as it concerns one text: the ids that it puts
+ * before and behind the text's. Used by the tokenizer alone. */
 #ifndef LR_TEXT_POST_H
 #define LR_TEXT_POST_H
 

@@ -1,5 +1,5 @@
-/* precompiled.h - SentencePiece's character map (`precompiled_charsmap`): a double-array trie from byte sequences to
- * replacements, applied grapheme by grapheme as the `tokenizers` package does it. */
+/* precompiled.h - SentencePiece's character map (`precompiled_charsmap`): a double-array trie from byte
+ * sequences to replacements, applied grapheme by grapheme as the `tokenizers` package does it. */
 #ifndef LR_TEXT_PRECOMPILED_H
 #define LR_TEXT_PRECOMPILED_H
 

@@ -286,7 +286,8 @@ static enum lr_status apply_to_piece(const struct stage *s, struct splitting *w,
     return LR_OK;
 }
 
-/* Runs all stages; the pieces of one are the input of the next. `lists` are two scratch lists, used in turn. */
+/* Runs all stages; the pieces of one are the input of the next. `lists` are two scratch lists, used in turn.
+ */
 static enum lr_status run_stages(const struct pretokenizer *p, struct splitting *w, struct lr_str text,
                                  bool first, struct piece_list lists[2], struct piece_list *out,
                                  struct lr_error *err) {

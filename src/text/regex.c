@@ -33,7 +33,8 @@ static void give(void *p, void *ctx) {
     lr_free(p);
 }
 
-/* Members of a character class: White_Space, and Oniguruma's word (Alphabetic, marks, decimal digits, connectors). */
+/* Members of a character class: White_Space, and Oniguruma's word (Alphabetic, marks, decimal digits,
+ * connectors). */
 #define SPACE_SET                                                                                            \
     "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
 #define WORD_SET                                                                                             \
@@ -41,8 +42,8 @@ static void give(void *p, void *ctx) {
     "1F170}-\\x{1F189}"
 #define HEX_SET "0-9a-fA-F"
 
-/* What `\c` becomes, inside or outside a class; NULL: it stays. A negated set inside a class cannot be written as members
- * and stays as PCRE2 has it. */
+/* What `\c` becomes, inside or outside a class; NULL: it stays. A negated set inside a class cannot be
+ * written as members and stays as PCRE2 has it. */
 static const char *rewrite(char c, bool in_class) {
     switch (c) {
     case 's':
@@ -66,7 +67,8 @@ struct translation {
     struct lr_str in;
     struct lr_buf out;
     size_t at;
-    int depth; /* of nested classes: Oniguruma has them, PCRE2 does not; an inner one is spread into the outer */
+    int depth; /* of nested classes: Oniguruma has them, PCRE2 does not; an inner one is spread into the outer
+                */
 };
 
 enum { TRANSLATED, NO_MEMORY, NOT_EXPRESSIBLE };
@@ -81,7 +83,8 @@ static int copy(struct translation *t, size_t n) {
     return TRANSLATED;
 }
 
-/* A class begins: what follows the bracket may be a negation, and a bracket that closes at once is a member. */
+/* A class begins: what follows the bracket may be a negation, and a bracket that closes at once is a member.
+ */
 static int open_class(struct translation *t) {
     size_t n = 1;
     t->depth++;
@@ -117,7 +120,8 @@ static int append_category(struct translation *t, struct lr_str name, bool negat
     return !bare && lr_buf_append_char(out, ']') ? NO_MEMORY : TRANSLATED;
 }
 
-/* \pL, \p{Lu}, \P{N}, \p{^N}: the category with what PCRE2 may not know of it yet. A negated one inside a class stays. */
+/* \pL, \p{Lu}, \P{N}, \p{^N}: the category with what PCRE2 may not know of it yet. A negated one inside a
+ * class stays. */
 static int category(struct translation *t) {
     struct lr_str rest = lr_str_from(t->in, t->at + 2), name = {rest.data, rest.len ? 1 : 0};
     bool negated = t->in.data[t->at + 1] == 'P';

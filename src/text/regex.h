@@ -1,8 +1,10 @@
-/* regex.h - the regular expressions of tokenizer.json, by PCRE2, meaning what the reference's engine (Oniguruma) means.
+/* regex.h - the regular expressions of tokenizer.json, by PCRE2, meaning what the reference's engine
+ * (Oniguruma) means.
  *
- * Patterns are rewritten where the two differ: \s (PCRE2's has U+180E), \w (Oniguruma's has marks, letter numbers and all
- * connectors), \h (a hexadecimal digit there); ^ and $ are those of lines. A compiled pattern is read-only and shared; matching needs a scratch of the
- * caller's own. A limit that is hit is an error, never "no match". */
+ * Patterns are rewritten where the two differ: \s (PCRE2's has U+180E), \w (Oniguruma's has marks, letter
+ * numbers and all connectors), \h (a hexadecimal digit there); ^ and $ are those of lines. A compiled pattern
+ * is read-only and shared; matching needs a scratch of the caller's own. A limit that is hit is an error,
+ * never "no match". */
 #ifndef LR_TEXT_REGEX_H
 #define LR_TEXT_REGEX_H
 

@@ -1,4 +1,5 @@
-/* split.h - cutting one piece at matches, by the behaviours of the `tokenizers` package. Called by pretokenize alone. */
+/* split.h - cutting one piece at matches, by the behaviours of the `tokenizers` package. Called by
+ * pretokenize alone. */
 #ifndef LR_TEXT_SPLIT_H
 #define LR_TEXT_SPLIT_H
 
@@ -35,7 +36,7 @@ enum lr_status split_find_chars(split_char_fn *is, struct lr_str text, struct pa
                                 struct lr_error *err);
 
 /* Merges and drops the parts in place, as `behavior` says. */
-void split_arrange(enum split_behavior behavior, bool invert, struct part_list *parts);
+void split_arrange(enum split_behavior behavior, bool invert, struct part_list *l);
 bool split_behavior_parse(struct lr_str name, enum split_behavior *out);
 
 #endif

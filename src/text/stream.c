@@ -1,5 +1,6 @@
-/* Decoding token by token. A window of the last ids is decoded anew for each token, and what its text has grown by is given
- * out; the ids before the new ones are there so that "first piece" rules do not strike again. */
+/* Decoding token by token. A window of the last ids is decoded anew for each token, and what its text has
+ * grown by is given out; the ids before the new ones are there so that "first piece" rules do not strike
+ * again. */
 #include "base/mem.h"
 #include "text/internal.h"
 

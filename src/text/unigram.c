@@ -11,8 +11,8 @@
 #define MAX_PIECES      (1u << 24)
 #define NO_ID           UINT32_MAX
 
-/* Pieces are searched in an array sorted by bytes, narrowed byte by byte: no trie to build, and a search goes no deeper
- * than the longest piece. */
+/* Pieces are searched in an array sorted by bytes, narrowed byte by byte: no trie to build, and a search goes
+ * no deeper than the longest piece. */
 struct entry {
     struct lr_str text; /* in the pool */
     double score;
@@ -216,8 +216,8 @@ static int push_part(const struct unigram *u, struct lr_str part, struct token_l
     return 0;
 }
 
-/* Walks back over the best path, leaving in nodes[begin].begin where the part that begins there ends; unknown neighbours
- * become one part. */
+/* Walks back over the best path, leaving in nodes[begin].begin where the part that begins there ends; unknown
+ * neighbours become one part. */
 static void turn_around(const struct unigram *u, struct node *nodes, size_t len) {
     for (size_t end = len; end > 0;) {
         size_t begin = nodes[end].begin;

@@ -1,4 +1,5 @@
-/* unigram.h - the Unigram model: the most probable segmentation of a piece (Kudo 2018), by Viterbi over a trie. */
+/* unigram.h - the Unigram model: the most probable segmentation of a piece (Kudo 2018), by Viterbi over a
+ * trie. */
 #ifndef LR_TEXT_UNIGRAM_H
 #define LR_TEXT_UNIGRAM_H
 

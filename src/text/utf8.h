@@ -1,5 +1,5 @@
-/* utf8.h - reading UTF-8 that may be damaged. Used by the tokenizer before anything else looks at a text, and by
- * whoever walks characters of text that is known to be whole. */
+/* utf8.h - reading UTF-8 that may be damaged. Used by the tokenizer before anything else looks at a text, and
+ * by whoever walks characters of text that is known to be whole. */
 #ifndef LR_TEXT_UTF8_H
 #define LR_TEXT_UTF8_H
 

@@ -71,10 +71,21 @@ enum vocab_added vocab_add(struct vocab *v, uint32_t id, struct lr_str piece) {
     return VOCAB_OK;
 }
 
-uint32_t vocab_find(const struct vocab *v, struct lr_str piece) {
+uint64_t vocab_ask(const struct vocab *v, struct lr_str piece) {
+    if (!v->count) return 0;
+    uint64_t hash = hash_piece(v, piece);
+    __builtin_prefetch(&v->slots[hash & v->mask]);
+    return hash;
+}
+
+uint32_t vocab_answer(const struct vocab *v, uint64_t asked, struct lr_str piece) {
     if (!v->count) return VOCAB_NONE;
-    uint64_t slot = *find_slot(v, hash_piece(v, piece), piece);
+    uint64_t slot = *find_slot(v, asked, piece);
     return slot ? (uint32_t)slot - 1 : VOCAB_NONE;
+}
+
+uint32_t vocab_find(const struct vocab *v, struct lr_str piece) {
+    return vocab_answer(v, v->count ? hash_piece(v, piece) : 0, piece);
 }
 
 bool vocab_has(const struct vocab *v, uint32_t id) {

@@ -1,5 +1,6 @@
-/* vocab.h - pieces and their ids: one pool of text, one table by id, one hash table; nothing is allocated for a single
- * entry. Filled once by the loader (which counts first), read-only afterwards. Used by the models and the added tokens. */
+/* vocab.h - pieces and their ids: one pool of text, one table by id, one hash table; nothing is allocated for
+ * a single entry. Filled once by the loader (which counts first), read-only afterwards. Used by the models
+ * and the added tokens. */
 #ifndef LR_TEXT_VOCAB_H
 #define LR_TEXT_VOCAB_H
 
@@ -22,8 +23,8 @@ struct vocab {
     size_t text_size, text_used;
 };
 
-/* Room for `count` pieces of `text_size` bytes in all, with ids below `size`. The ids must not be sparse: `size` at most
- * 4 x count + 1,000,000, else LR_EMODEL (`name` and `key` stand in the message). */
+/* Room for `count` pieces of `text_size` bytes in all, with ids below `size`. The ids must not be sparse:
+ * `size` at most 4 x count + 1,000,000, else LR_EMODEL (`name` and `key` stand in the message). */
 enum lr_status vocab_init(struct vocab *v, size_t count, size_t text_size, uint32_t size, const char *name,
                           const char *key, struct lr_error *err);
 /* Safe on {0}. */
@@ -35,6 +36,9 @@ enum vocab_added vocab_add(struct vocab *v, uint32_t id, struct lr_str piece);
 
 /* The id of a piece, or VOCAB_NONE. */
 uint32_t vocab_find(const struct vocab *v, struct lr_str piece);
+/* The same in two steps, so that a loader can ask memory for many slots before it looks into them. */
+uint64_t vocab_ask(const struct vocab *v, struct lr_str piece);
+uint32_t vocab_answer(const struct vocab *v, uint64_t asked, struct lr_str piece);
 bool vocab_has(const struct vocab *v, uint32_t id);
 /* The piece of an id; empty for ids that do not exist. */
 struct lr_str vocab_piece(const struct vocab *v, uint32_t id);

@@ -113,7 +113,8 @@ static void test_refused(void **state) {
     bpe_free(parse("{\"vocab\":{\"a\":1000003},\"merges\":[],\"dropout\":0}"));
 }
 
-/* The definition, the slow way: always the first pair of least rank. Merge `i` joins two pieces to piece n + i. */
+/* The definition, the slow way: always the first pair of least rank. Merge `i` joins two pieces to piece n +
+ * i. */
 static size_t merge_slowly(uint32_t *ids, size_t n, const uint32_t (*pairs)[2], size_t n_pairs,
                            uint32_t base) {
     for (;;) {
