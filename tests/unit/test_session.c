@@ -1,0 +1,261 @@
+/* The public interface over a tiny model: what a session promises, what it refuses, and that nothing leaks
+ * when memory is refused at any point. */
+#include "support/support.h"
+
+#include "base/mem.h"
+#include "run/session.h"
+
+#include <math.h>
+
+#define MODEL "tests/golden/models/llama_gqa"
+static const uint32_t prompt[] = {5, 17, 42, 99, 3, 64, 7};
+#define N_PROMPT (sizeof prompt / sizeof *prompt)
+
+static struct lr_engine *open_engine(void) {
+    struct lr_engine *e;
+    struct lr_error err;
+    struct lr_engine_options o = lr_engine_defaults();
+    o.threads = 2;
+    o.matmul = LR_MATMUL_NATIVE;
+    if (lr_engine_open(MODEL, &o, &e, &err)) fail_msg("%s", err.message);
+    return e;
+}
+
+static struct lr_session *open_session(struct lr_engine *e, float temperature, uint64_t seed,
+                                       uint32_t context) {
+    struct lr_session *s;
+    struct lr_error err;
+    struct lr_session_options o = lr_session_defaults(e);
+    o.context = context;
+    o.sampling.temperature = temperature;
+    o.sampling.seed = seed;
+    o.sampling.has_seed = true;
+    if (lr_session_open(e, &o, &s, &err)) fail_msg("%s", err.message);
+    return s;
+}
+
+struct ids {
+    uint32_t list[256];
+    size_t count, stop_at;
+};
+
+static bool collect(void *ctx, const struct lr_token_event *event) {
+    struct ids *c = ctx;
+    c->list[c->count++] = event->id;
+    return c->count != c->stop_at;
+}
+
+static struct ids generate(struct lr_session *s, uint32_t most, size_t stop_at,
+                           struct lr_generate_result *result) {
+    struct lr_generate_options o = lr_generate_defaults();
+    struct lr_error err;
+    struct ids got = {.stop_at = stop_at};
+    o.max_tokens = most;
+    o.ignore_eos = true;
+    if (lr_session_generate(s, &o, collect, &got, result, &err)) fail_msg("%s", err.message);
+    return got;
+}
+
+static void feeding_in_pieces_is_feeding_at_once(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_session *a = open_session(e, 0, 1, 64), *b = open_session(e, 0, 1, 64);
+    uint32_t vocab = lr_engine_info(e).vocab;
+    assert_null(lr_session_logits(a));
+    assert_int_equal(lr_session_feed_ids(a, prompt, N_PROMPT, NULL), LR_OK);
+    for (size_t i = 0; i < N_PROMPT; i++)
+        assert_int_equal(lr_session_feed_ids(b, prompt + i, 1, NULL), LR_OK);
+    assert_int_equal(lr_session_position(b), N_PROMPT);
+    assert_memory_equal(lr_session_logits(a), lr_session_logits(b), vocab * sizeof(float));
+    lr_session_close(a);
+    lr_session_close(b);
+    lr_engine_close(e);
+}
+
+static void one_by_one_is_generate(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_session *s = open_session(e, 1, 7, 64);
+    lr_session_feed_ids(s, prompt, N_PROMPT, NULL);
+    struct ids all = generate(s, 20, 0, NULL);
+    assert_int_equal(all.count, 20);
+    lr_session_reset(s);
+    lr_session_feed_ids(s, prompt, N_PROMPT, NULL);
+    for (int i = 0; i < 20; i++) {
+        uint32_t id;
+        bool end;
+        assert_int_equal(lr_session_next(s, &id, &end, NULL), LR_OK);
+        assert_int_equal(id, all.list[i]);
+        if (end) break;
+    }
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
+static void the_context_ends_the_text(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_session *s = open_session(e, 0, 1, 16);
+    struct lr_generate_result r;
+    struct lr_error err;
+    lr_session_feed_ids(s, prompt, N_PROMPT, NULL);
+    struct ids got = generate(s, 0, 0, &r);
+    assert_int_equal(got.count, 16 - N_PROMPT);
+    assert_int_equal(r.finish, LR_FINISH_LENGTH);
+    lr_session_reset(s);
+    uint32_t many[17] = {0};
+    assert_int_equal(lr_session_feed_ids(s, many, 17, &err), LR_EUSAGE);
+    assert_non_null(strstr(err.message, "17 tokens"));
+    assert_int_equal(lr_session_position(s), 0);
+    assert_int_equal(lr_session_feed_ids(s, many, 16, &err), LR_OK);
+    got = generate(s, 0, 0, &r);
+    assert_int_equal(got.count, 0);
+    assert_int_equal(r.finish, LR_FINISH_LENGTH);
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
+static void what_is_refused_says_why(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_session *s = open_session(e, 0, 1, 32), *none;
+    struct lr_error err;
+    struct lr_session_options o = lr_session_defaults(e);
+    uint32_t vocab = lr_engine_info(e).vocab, id;
+    bool end;
+    assert_int_equal(lr_session_next(s, &id, &end, &err), LR_EUSAGE);
+    assert_int_equal(lr_session_feed_ids(s, &vocab, 1, &err), LR_EUSAGE);
+    assert_non_null(strstr(err.message, "out of range"));
+    o.context = lr_engine_info(e).max_context + 1;
+    assert_int_equal(lr_session_open(e, &o, &none, &err), LR_EUSAGE);
+    assert_int_equal(lr_session_feed_text(s, "text", 4, &err), LR_EMODEL);
+    assert_non_null(strstr(err.message, "tokenizer"));
+    assert_int_equal(arena_alloc(&s->arena, 1, "something in the token loop", &(void *){NULL}, &err),
+                     LR_EFAILED);
+    lr_session_close(s);
+    lr_engine_close(e);
+    struct lr_engine_options bad = lr_engine_defaults();
+    bad.isa = "avx1024";
+    assert_int_equal(lr_engine_open(MODEL, &bad, &e, &err), LR_EUSAGE);
+    assert_non_null(strstr(err.message, "avx1024"));
+    assert_int_equal(lr_engine_open("tests/golden/no_such_model", NULL, &e, &err), LR_EMODEL);
+    assert_null(e);
+}
+
+static void a_callback_and_a_flag_stop_it(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_session *s = open_session(e, 0, 1, 64);
+    struct lr_generate_result r;
+    volatile int flag = 1;
+    lr_session_feed_ids(s, prompt, N_PROMPT, NULL);
+    assert_int_equal(generate(s, 10, 3, &r).count, 3);
+    assert_int_equal(r.finish, LR_FINISH_INTERRUPTED);
+    struct lr_generate_options o = lr_generate_defaults();
+    struct ids got = {.count = 0};
+    o.interrupt = &flag;
+    assert_int_equal(lr_session_generate(s, &o, collect, &got, &r, NULL), LR_OK);
+    assert_int_equal(got.count, 0);
+    assert_int_equal(r.finish, LR_FINISH_INTERRUPTED);
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
+/* A text's score is the sum of what the model said before each of its tokens. */
+static void scores_are_the_logprobs_of_generation(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_session *s = open_session(e, 0, 1, 64);
+    float scores[N_PROMPT];
+    uint32_t vocab = lr_engine_info(e).vocab;
+    assert_int_equal(lr_session_score(s, prompt, N_PROMPT, scores, NULL), LR_OK);
+    assert_true(isnan(scores[0]));
+    lr_session_reset(s);
+    for (size_t i = 0; i + 1 < N_PROMPT; i++) {
+        assert_int_equal(lr_session_feed_ids(s, prompt + i, 1, NULL), LR_OK);
+        assert_true(scores[i + 1] == sampler_logprob(lr_session_logits(s), vocab, prompt[i + 1]));
+    }
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
+static void several_sessions_share_an_engine(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_session *a = open_session(e, 1, 3, 64), *b = open_session(e, 1, 3, 64);
+    lr_session_feed_ids(a, prompt, N_PROMPT, NULL);
+    struct ids alone = generate(a, 12, 0, NULL);
+    lr_session_reset(a);
+    lr_session_feed_ids(a, prompt, N_PROMPT, NULL);
+    lr_session_feed_ids(b, prompt, N_PROMPT, NULL);
+    for (int i = 0; i < 12; i++) {
+        uint32_t x, y;
+        bool end;
+        lr_session_next(a, &x, &end, NULL);
+        lr_session_next(b, &y, &end, NULL);
+        assert_int_equal(x, alone.list[i]);
+        assert_int_equal(y, alone.list[i]);
+        if (end) break;
+    }
+    lr_session_close(a);
+    lr_session_close(b);
+    lr_engine_close(e);
+}
+
+static void the_plan_adds_up(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_plan p;
+    assert_int_equal(lr_plan(e, NULL, &p, NULL), LR_OK);
+    assert_true(p.fits);
+    assert_int_equal(p.total, p.kv + p.work + p.tokenizer + p.fixed);
+    struct lr_session *s;
+    assert_int_equal(lr_session_open(e, NULL, &s, NULL), LR_OK);
+    assert_int_equal(s->arena.used, p.kv + p.work);
+    assert_int_equal(lr_session_context(s), p.context);
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
+/* The Nth allocation fails, for every N until all succeed: always LR_EMEMORY with a message, and nothing is
+ * leaked (the sanitizer's build sees that). */
+static void every_refused_allocation_is_an_error(void **state) {
+    (void)state;
+    struct lr_engine_options o = lr_engine_defaults();
+    o.threads = 2;
+    o.matmul = LR_MATMUL_NATIVE;
+    for (long n = 1;; n++) {
+        struct lr_engine *e;
+        struct lr_session *s = NULL;
+        struct lr_error err = {0};
+        lr_mem_fail_after(n, 0);
+        enum lr_status status = lr_engine_open(MODEL, &o, &e, &err);
+        if (status == LR_OK) status = lr_session_open(e, NULL, &s, &err);
+        bool reached = lr_mem_count() >= n;
+        lr_mem_fail_after(0, 0);
+        lr_session_close(s);
+        lr_engine_close(e);
+        if (!reached) {
+            assert_int_equal(status, LR_OK);
+            assert_true(n > 10);
+            return;
+        }
+        if (status != LR_OK) assert_int_equal(status, LR_EMEMORY);
+        if (status != LR_OK) assert_true(strlen(err.message) > 5);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(feeding_in_pieces_is_feeding_at_once),
+        cmocka_unit_test(one_by_one_is_generate),
+        cmocka_unit_test(the_context_ends_the_text),
+        cmocka_unit_test(what_is_refused_says_why),
+        cmocka_unit_test(a_callback_and_a_flag_stop_it),
+        cmocka_unit_test(scores_are_the_logprobs_of_generation),
+        cmocka_unit_test(several_sessions_share_an_engine),
+        cmocka_unit_test(the_plan_adds_up),
+        cmocka_unit_test(every_refused_allocation_is_an_error),
+    };
+    return cmocka_run_group_tests_name("session", tests, NULL, NULL);
+}
