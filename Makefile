@@ -111,8 +111,9 @@ fuzz:  ## each fuzz target for FUZZ_SECONDS (default 60) with libFuzzer
 	$(PYTHON) scripts/run_fuzz.py --build build/fuzz --seconds $(FUZZ_SECONDS) $(if $(ONLY),--only $(ONLY))
 fuzzers: $(FUZZERS)
 
-bench: all $(BENCHES)  ## the measurements in tests/bench
+bench: all $(BENCHES)  ## the measurements in tests/bench; MODEL=dir: decoding beside the machine's read rate too
 	@for b in $(BENCHES); do echo "== $$b"; $$b || exit 1; done
+	$(if $(MODEL),$(PYTHON) scripts/bench.py '$(MODEL)' --build $(B))
 
 lint:  ## layers, lengths, clang-format, clang-tidy, cppcheck
 	$(PYTHON) scripts/lint.py

@@ -119,7 +119,7 @@ def run_pytest(build, only, timeout):
         return result
     with tempfile.TemporaryDirectory(prefix="llm-run-test-") as tmp:
         report = os.path.join(tmp, "report.xml")
-        command = [python, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"--junitxml={report}", "tests/e2e"]
+        command = [python, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"--junitxml={report}", f"--basetemp={tmp}/pytest", "tests/e2e"]
         if only:
             command += ["-k", only]
         env = dict(environment(build, tmp), PYTHONDONTWRITEBYTECODE="1")

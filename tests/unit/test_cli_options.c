@@ -129,7 +129,7 @@ static void words_that_are_no_numbers_are_refused(void **state) {
         expect_refusal("--seed", whole[i], "whole number");
     }
     for (size_t i = 0; i < sizeof real / sizeof real[0]; i++)
-        expect_refusal("--top-p", real[i], "a number from 0 to 1");
+        expect_refusal("--min-p", real[i], "a number from 0 to 1");
     expect_refusal("--seed", "-1", "18446744073709551615");
     expect_refusal("--seed", "18446744073709551616", "18446744073709551615");
     expect_refusal("--typical", "0", "above 0");

@@ -1,0 +1,182 @@
+"""Directories that are missing, damaged or not for this program: one clear line, exit 3, nothing on stdout."""
+import json
+import os
+import struct
+
+import pytest
+
+from conftest import copy_golden, llm_run, refused
+
+
+def edit_config(folder, **changes):
+    config = json.loads((folder / "config.json").read_text())
+    for key, value in changes.items():
+        if value is None:
+            config.pop(key, None)
+        else:
+            config[key] = value
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def tensors_of(folder):
+    data = (folder / "model.safetensors").read_bytes()
+    n = struct.unpack("<Q", data[:8])[0]
+    return json.loads(data[8 : 8 + n]), data[8 + n :]
+
+
+def write_tensors(folder, header, data):
+    text = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def test_no_directory(tmp_path):
+    refused(llm_run(tmp_path / "none", "x"), 3, "none")
+
+
+def test_a_file_in_place_of_a_directory(tmp_path):
+    (tmp_path / "file").write_text("x")
+    refused(llm_run(tmp_path / "file", "x"), 3, "file")
+
+
+def test_an_empty_directory(tmp_path):
+    refused(llm_run(tmp_path, "x"), 3, "is empty")
+
+
+def test_no_config(tiny):
+    (tiny / "config.json").unlink()
+    refused(llm_run(tiny, "x"), 3, "config.json")
+
+
+def test_config_that_is_not_json(tiny):
+    (tiny / "config.json").write_text('{"model_type": "llama",')
+    refused(llm_run(tiny, "x"), 3, "config.json")
+
+
+def test_another_architecture_names_the_supported_ones(tiny):
+    edit_config(tiny, model_type="mamba", architectures=["MambaForCausalLM"])
+    refused(llm_run(tiny, "x"), 3, "amba", "llama", "mistral", "qwen2", "qwen3")
+
+
+def test_not_for_generation(tiny):
+    edit_config(tiny, model_type="bert", architectures=["BertForMaskedLM"])
+    refused(llm_run(tiny, "x"), 3, "ert")
+
+
+def test_unknown_rope_kind(tiny):
+    edit_config(tiny, rope_scaling={"rope_type": "spiral", "factor": 2.0})
+    refused(llm_run(tiny, "x"), 3, "spiral")
+
+
+def test_unknown_activation(tiny):
+    edit_config(tiny, hidden_act="snake")
+    refused(llm_run(tiny, "x"), 3, "snake")
+
+
+def test_nan_in_a_used_key_and_in_an_unused_one(tiny):
+    text = (tiny / "config.json").read_text()
+    (tiny / "config.json").write_text(text.replace('"hidden_size"', '"some_loss": NaN, "hidden_size"'))
+    assert llm_run("-q", "-n", "1", tiny, "x").status == 0
+    edit_config(tiny, rms_norm_eps=float("nan"))
+    refused(llm_run(tiny, "x"), 3, "rms_norm_eps")
+
+
+def test_quantised_weights(tiny):
+    edit_config(tiny, quantization_config={"quant_method": "gptq", "bits": 4})
+    refused(llm_run(tiny, "x"), 3, "gptq")
+
+
+def test_truncated_weights(tiny):
+    data = (tiny / "model.safetensors").read_bytes()
+    (tiny / "model.safetensors").write_bytes(data[: len(data) // 2])
+    refused(llm_run(tiny, "x"), 3, "model.safetensors", "ends at byte", f"{len(data) // 2:,}")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01", b"\xff" * 8, struct.pack("<Q", 2) + b"{}", struct.pack("<Q", 1 << 40) + b"{}",
+                                  struct.pack("<Q", 4) + b"null"])
+def test_hostile_headers(tiny, data):
+    (tiny / "model.safetensors").write_bytes(data)
+    refused(llm_run(tiny, "x"), 3)
+
+
+def test_missing_tensors_are_counted_and_three_are_named(tiny):
+    header, data = tensors_of(tiny)
+    gone = [name for name in sorted(header) if "mlp" in name]
+    at, kept, new = 0, b"", {}
+    for name, row in sorted(((n, r) for n, r in header.items() if n != "__metadata__"), key=lambda x: x[1]["data_offsets"]):
+        if name in gone:
+            continue
+        begin, end = row["data_offsets"]
+        new[name] = dict(row, data_offsets=[at, at + end - begin])
+        kept += data[begin:end]
+        at += end - begin
+    write_tensors(tiny, new, kept)
+    line = refused(llm_run(tiny, "x"), 3, str(len(gone)))
+    assert sum(name in line for name in gone) == 3
+
+
+def test_wrong_shape(tiny):
+    edit_config(tiny, intermediate_size=60)
+    refused(llm_run(tiny, "x"), 3, "mlp", "60")
+
+
+def test_other_forms_are_called_by_name(tiny):
+    (tiny / "model.safetensors").unlink()
+    (tiny / "pytorch_model.bin").write_bytes(b"PK\x03\x04")
+    refused(llm_run(tiny, "x"), 3, "pytorch_model.bin", "safetensors")
+    (tiny / "pytorch_model.bin").unlink()
+    (tiny / "model.gguf").write_bytes(b"GGUF" + b"\0" * 28)
+    refused(llm_run(tiny, "x"), 3, "GGUF")
+
+
+def test_a_gguf_file_given_directly(tmp_path):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF" + b"\0" * 28)
+    refused(llm_run(tmp_path / "m.gguf", "x"), 3, "GGUF")
+
+
+def test_a_git_lfs_pointer(tiny):
+    (tiny / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 5000\n")
+    refused(llm_run(tiny, "x"), 3, "model.safetensors", "LFS", "lfs pull")
+
+
+def test_an_adapter_alone(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "adapter_model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
+    refused(llm_run(tmp_path, "x"), 3, "adapter")
+
+
+def test_missing_shards_are_counted(tmp_path):
+    folder = copy_golden("shards_index", tmp_path / "sharded")
+    shards = sorted(folder.glob("model-*-of-*.safetensors"))
+    shards[0].rename(str(shards[0]) + ".incomplete")
+    refused(llm_run("--ids", folder, "1,2"), 3, shards[0].name)
+
+
+def test_tokenizer_model_alone(tiny):
+    (tiny / "tokenizer.json").unlink()
+    (tiny / "tokenizer.model").write_bytes(b"\x0a\x00")
+    refused(llm_run(tiny, "x"), 3, "tokenizer.model")
+
+
+def test_a_damaged_tokenizer(tiny):
+    text = (tiny / "tokenizer.json").read_text()
+    (tiny / "tokenizer.json").write_text(text[: len(text) // 2])
+    refused(llm_run(tiny, "x"), 3, "tokenizer.json")
+    (tiny / "tokenizer.json").write_text(text.replace('"dropout": null', '"dropout": 0.1'))
+    refused(llm_run(tiny, "x"), 3, "dropout")
+
+
+def test_an_unreadable_file(tiny):
+    if os.geteuid() == 0:
+        pytest.skip("root reads everything")
+    (tiny / "model.safetensors").chmod(0)
+    refused(llm_run(tiny, "x"), 3, "model.safetensors", "Permission denied")
+
+
+def test_weights_that_are_not_numbers(tiny):
+    header, data = tensors_of(tiny)
+    row = header["model.norm.weight"]
+    begin, end = row["data_offsets"]
+    size = {"F32": 4, "BF16": 2, "F16": 2}[row["dtype"]]
+    nan = {"F32": b"\0\0\xc0\x7f", "BF16": b"\xc0\x7f", "F16": b"\0\x7e"}[row["dtype"]]
+    write_tensors(tiny, header, data[:begin] + nan * ((end - begin) // size) + data[end:])
+    refused(llm_run(tiny, "x"), 3, "not numbers")

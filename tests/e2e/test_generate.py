@@ -1,0 +1,274 @@
+"""Generation as a user and a script see it: bytes on stdout, everything else on stderr, exit statuses, JSON."""
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import GOLDEN, command, copy_golden, letter_ids, llm_run, refused, shared_model
+
+
+def golden_greedy(case):
+    golden = json.loads((GOLDEN / case / "golden.json").read_text())
+    greedy = golden["greedy"][0]
+    return golden["prompts"][greedy["prompt"]]["ids"], greedy["ids"]
+
+
+@pytest.mark.parametrize("case", ["llama_gqa", "mistral_window", "qwen2", "qwen3", "llama_rope_yarn", "shards_index"])
+def test_greedy_ids_are_the_references(case, tmp_path):
+    folder = copy_golden(case, tmp_path / case)
+    prompt, expected = golden_greedy(case)
+    run = llm_run("--greedy", "--precise", "--ignore-eos", "-n", str(len(expected)), "--ids", folder,
+                  ",".join(map(str, prompt)))
+    assert run.status == 0, run
+    assert [int(n) for n in run.out.split()] == expected
+
+
+def test_story_model_tells_the_references_story():
+    folder = shared_model("story-llama-hf")
+    text = (folder / "EXPECTED_greedy_numpy_f64.txt").read_text()
+    assert text  # its form is described in the file; the golden tests in C compare it
+    run = llm_run("--greedy", "-n", "20", folder, "Once upon a time")
+    assert run.status == 0 and run.out.strip(), run
+
+
+def test_text_alone_goes_to_stdout(tiny):
+    run = llm_run("--greedy", "-n", "8", tiny, "hello")
+    plain = llm_run("--greedy", "-n", "8", "-q", tiny, "hello")
+    assert run.status == plain.status == 0
+    assert run.out == plain.out and run.out
+    assert plain.err == ""
+    assert re.search(r"8 tokens, [\d.]+ tok/s; prompt 6 tokens, .* tok/s; first token after [\d.]+ s; peak memory \d+ MiB; "
+                     r"seed \d+$", run.lines[-1]), run
+
+
+def test_no_newline_is_added_but_on_a_terminal(tiny):
+    plain = llm_run("--greedy", "-n", "8", "-q", tiny, "hello").out
+    leader, follower = pty.openpty()
+    with subprocess.Popen(command("--greedy", "-n", "8", "-q", tiny, "hello"), stdout=follower, stdin=subprocess.DEVNULL) as p:
+        p.wait(60)
+    os.close(follower)
+    seen = b""
+    try:
+        while piece := os.read(leader, 65536):
+            seen += piece
+    except OSError:
+        pass
+    os.close(leader)
+    assert seen.replace(b"\r\n", b"\n") == plain + (b"" if plain.endswith(b"\n") else b"\n")
+
+
+def test_json_has_the_keys_that_are_promised(tiny):
+    run = llm_run("--json", "--greedy", "-n", "8", "--seed", "11", tiny, "hello")
+    answer = run.json()
+    assert run.status == 0
+    assert answer["text"].encode() == llm_run("-q", "--greedy", "-n", "8", tiny, "hello").out
+    assert len(answer["tokens"]) == answer["completion_tokens"] == 8
+    assert answer["finish_reason"] == "length" and answer["prompt_tokens"] == 6 and answer["seed"] == 11
+    assert set(answer["timings"]) >= {"load_s", "prefill_s", "decode_s", "prefill_tok_s", "decode_tok_s", "first_token_s"}
+    assert set(answer["memory"]) >= {"budget", "weights_mapped", "weights_pinned", "weights_streamed", "kv", "work", "peak_rss"}
+    assert answer["timings"]["first_token_s"] >= answer["timings"]["load_s"] > 0
+    assert answer["memory"]["peak_rss"] > 1 << 20
+    assert "logprobs" not in answer
+
+
+def test_logprobs_agree_with_score(tiny):
+    answer = llm_run("--json", "--greedy", "-n", "6", "--logprobs", "3", "--precise", tiny, "hello").json()
+    assert [e["token"] for e in answer["logprobs"]] == answer["tokens"]
+    for entry in answer["logprobs"]:
+        assert len(entry["top"]) == 3 and entry["top"][0] == {"token": entry["token"], "logprob": entry["logprob"]}
+        assert [t["logprob"] for t in entry["top"]] == sorted((t["logprob"] for t in entry["top"]), reverse=True)
+    ids = [1, *letter_ids("hello"), *answer["tokens"]]
+    scored = llm_run("--json", "--score", "--ids", "--precise", tiny, ",".join(map(str, ids))).json()
+    for entry, logprob in zip(answer["logprobs"], scored["logprobs"][6:]):
+        assert entry["logprob"] == pytest.approx(logprob, abs=1e-4)
+
+
+def test_the_same_seed_gives_the_same_text(tiny):
+    texts = {llm_run("-q", "-n", "24", "--temp", "1", "--seed", "5", *more, tiny, "hello").out
+             for more in ([], ["-T", "1"], ["-T", "3"], ["--prefill-chunk", "1"], ["--prefill-chunk", "4"])}
+    assert len(texts) == 1
+    others = {llm_run("-q", "-n", "24", "--temp", "1", "--seed", str(s), tiny, "hello").out for s in range(5)}
+    assert len(others) > 1
+
+
+def test_a_drawn_seed_is_reported_and_gives_the_text_again(tiny):
+    first = llm_run("-n", "24", "--temp", "1", tiny, "hello")
+    seed = re.search(r"seed (\d+)$", first.lines[-1]).group(1)
+    assert llm_run("-q", "-n", "24", "--temp", "1", "--seed", seed, tiny, "hello").out == first.out
+
+
+def test_bits_do_not_depend_on_threads_and_chunks(tiny):
+    outs = set()
+    for threads in "123":
+        for chunk in ("1", "7", "64", "65536"):
+            answer = llm_run("--json", "--greedy", "-n", "4", "--logprobs", "5", "--matmul", "native", "-T", threads,
+                             "--prefill-chunk", chunk, tiny, "the prompt is longer than one chunk of seven").json()
+            outs.add(json.dumps([answer["tokens"], answer["logprobs"]]))
+    assert len(outs) == 1
+
+
+def test_echo_comes_first(tiny):
+    alone = llm_run("-q", "--greedy", "-n", "4", tiny, "hello").out
+    assert llm_run("-q", "--greedy", "-n", "4", "--echo", tiny, "hello").out == b"hello" + alone
+    ids = llm_run("-q", "--greedy", "-n", "4", "--ids", "--echo", tiny, "1 5 6").out.split()
+    assert ids[:3] == [b"1", b"5", b"6"] and len(ids) == 7
+    assert llm_run("--json", "--greedy", "-n", "4", "--echo", tiny, "hello").json()["text"].startswith("hello")
+
+
+def test_prompt_from_stdin_and_file(tiny, tmp_path):
+    (tmp_path / "prompt").write_bytes(b"hello\n")
+    expected = llm_run("-q", "--greedy", "-n", "4", tiny, "hello").out
+    assert llm_run("-q", "--greedy", "-n", "4", tiny, stdin=b"hello\n").out == expected
+    assert llm_run("-q", "--greedy", "-n", "4", tiny, "-", stdin=b"hello").out == expected
+    assert llm_run("-q", "--greedy", "-n", "4", tiny, "-f", tmp_path / "prompt").out == expected
+    two = llm_run("--json", "--greedy", "-n", "4", tiny, stdin=b"hello\n\n").json()
+    assert two["prompt_tokens"] == 7  # one newline is dropped, not two
+    assert llm_run("-q", "--greedy", "-n", "4", "--ids", tiny, stdin=b"1,2\n 3\t4\n").status == 0
+
+
+def test_a_prompt_of_many_bytes_through_a_pipe(tiny):
+    refused(llm_run(tiny, stdin=b"a" * 3_000_000), 2, "3000001", "256")
+
+
+def test_stop_strings_are_not_printed(tiny):
+    text = llm_run("-q", "--greedy", "-n", "40", tiny, "hello").out.decode()
+    stop = text[9:12]
+    run = llm_run("--json", "--greedy", "-n", "40", "--stop", "never in it", "--stop", stop, tiny, "hello").json()
+    assert run["text"] == text[: text.index(stop)] and run["finish_reason"] == "stop"
+    assert llm_run("-q", "--greedy", "-n", "40", "--stop", stop, tiny, "hello").out.decode() == run["text"]
+
+
+def test_eos_ends_the_text_unless_ignored(tiny):
+    bias = ["--logit-bias", "2=1000"]
+    run = llm_run("--json", "--greedy", *bias, tiny, "hello").json()
+    assert run["finish_reason"] == "eos" and run["text"] == "" and run["tokens"] == [] and run["completion_tokens"] == 0
+    run = llm_run("--json", "--greedy", "--ignore-eos", "-n", "3", *bias, tiny, "hello").json()
+    assert run["finish_reason"] == "length" and run["tokens"] == [2, 2, 2] and run["text"] == ""
+
+
+def test_a_full_context_is_length(tiny):
+    run = llm_run("--json", "--greedy", "--ignore-eos", "-c", "20", tiny, "hello").json()
+    assert run["finish_reason"] == "length" and run["prompt_tokens"] + run["completion_tokens"] in (20, 21)
+
+
+def test_prompts_that_do_not_fit_and_ids_out_of_range(tiny):
+    refused(llm_run("-c", "5", tiny, "hello"), 2, "6", "5")
+    refused(llm_run("--ids", tiny, "1,131"), 2, "131")
+    refused(llm_run("--ids", tiny, "1,x"), 2, "'x'")
+    refused(llm_run("--ids", tiny, "1,-2"), 2, "'-2'")
+    refused(llm_run("--ids", tiny, " , "), 2, "no token ids")
+    refused(llm_run("--logit-bias", "131=1", tiny, "a"), 2, "131")
+
+
+def test_a_missing_prompt_file_is_an_input_file(tiny, tmp_path):
+    refused(llm_run("-f", tmp_path / "none", tiny), 3, "none", "No such file")
+    refused(llm_run("-f", tmp_path, tiny), 3, str(tmp_path))
+
+
+def test_invalid_utf8_prompt_is_continued(tiny):
+    run = llm_run("--json", "--greedy", "-n", "3", "--echo", tiny, stdin=b"a\xffb")
+    assert run.status == 0 and run.json()["text"].startswith("a\ufffdb")
+
+
+def test_memory_too_small_is_4(tiny):
+    run = llm_run("--mem-limit", "1M", tiny, "hello")
+    refused(run, 4)
+
+
+@pytest.mark.parametrize("json_too", [[], ["--json"]])
+def test_a_closed_pipe_ends_quietly(tiny, json_too):
+    p = subprocess.Popen(command("-q", "--ignore-eos", "--greedy", *json_too, tiny, "hello"), stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+    p.stdout.close()
+    assert p.wait(60) == 0
+    assert p.stderr.read() == b""
+    p.stderr.close()
+
+
+def test_head_gets_its_bytes(tiny):
+    script = '"$@" | head -c 3'
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", script, "x", *command("-q", "--ignore-eos", "--greedy", tiny, "hello")],
+                          capture_output=True, timeout=60)
+    assert done.returncode == 0 and len(done.stdout) == 3 and done.stderr == b""
+
+
+def test_a_full_disk_is_1(tiny):
+    for mode in ([], ["--json"], ["--tokenize"], ["--info"]):
+        with open("/dev/full", "wb") as full:
+            p = subprocess.run(command("-q", "-n", "3", *mode, tiny, "hello"), stdout=full, stderr=subprocess.PIPE, timeout=60)
+        assert p.returncode == 1 and b"No space left" in p.stderr, mode
+
+
+def endless(folder, *more):
+    """A run that takes long enough to be stopped: a context of 200,000 positions, no end of text."""
+    config = json.loads((folder / "config.json").read_text())
+    config["max_position_embeddings"] = 200_000
+    (folder / "config.json").write_text(json.dumps(config))
+    return command("-q", "--greedy", "--ignore-eos", "-c", "200000", *more, folder, "hello")
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_and_keeps_what_there_is(tiny, number, status):
+    expected = llm_run("-q", "--greedy", "--ignore-eos", "-n", "16", tiny, "hello").out
+    p = subprocess.Popen(endless(tiny), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = p.stdout.read(1)
+    p.send_signal(number)
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == status and err == b""
+    assert (first + out)[: len(expected)] == expected[: len(first + out)]
+
+
+def test_a_signal_gives_json_of_what_there_is(tiny):
+    p = subprocess.Popen(endless(tiny, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(1.5)
+    p.send_signal(signal.SIGINT)
+    out, _ = p.communicate(timeout=60)
+    answer = json.loads(out)
+    assert p.returncode == 130 and answer["finish_reason"] == "interrupted"
+    assert answer["completion_tokens"] == len(answer["tokens"]) > 0
+
+
+def test_a_signal_while_the_prompt_is_awaited(tiny):
+    p = subprocess.Popen(command(tiny), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    out, _ = p.communicate(timeout=60)
+    assert p.returncode == 130 and out == b""
+
+
+def test_progress_always_tells_each_tenth(tiny):
+    run = llm_run("--progress", "always", "--prefill-chunk", "1", "-n", "1", tiny, "a prompt of thirty-one letters")
+    shares = [int(m) for m in re.findall(r"^reading the prompt (\d+) %$", run.err, re.M)]
+    assert shares == sorted(shares) and shares[-1] == 100 and len(shares) >= 10
+    never = llm_run("--progress", "never", "-n", "1", tiny, "a prompt")
+    assert "%" not in never.err
+
+
+def test_colour_only_where_it_is_wanted(tiny):
+    assert "\x1b[" in llm_run("--color", "always", "-n", "1", tiny, "a").err
+    assert "\x1b[" not in llm_run("-n", "1", tiny, "a").err
+    assert "\x1b[" not in llm_run("--color", "never", "-n", "1", tiny, "a").err
+
+
+def test_a_template_is_mentioned_once(tiny):
+    assert "template" not in llm_run("-n", "1", tiny, "a").err
+    (tiny / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
+    run = llm_run("-n", "1", tiny, "a")
+    assert run.status == 0 and [line for line in run.lines if "template" in line and "as it stands" in line]
+    assert "template" not in llm_run("-n", "1", "--raw", tiny, "a").err
+    assert llm_run("-n", "1", "-q", tiny, "a").err == ""
+
+
+def test_control_characters_do_not_reach_the_terminal(tmp_path):
+    run = llm_run(str(tmp_path / "no\x1b[31m\nsuch"), "x")
+    assert run.status == 3 and len(run.lines) == 1 and "\x1b" not in run.err
+
+
+def test_demo_tells_a_story(demo):
+    run = llm_run("--greedy", "-n", "60", demo, "Once upon a time")
+    assert run.status == 0 and len(run.out.split()) > 20, run

@@ -1,0 +1,81 @@
+"""--tokenize, --score and --info."""
+import json
+import math
+import shutil
+
+import pytest
+
+from conftest import copy_golden, letter_ids, llm_run, refused
+
+
+def test_tokenize_prints_ids(tiny):
+    assert llm_run("--tokenize", tiny, "hello you").out.split() == [b"%d" % i for i in [1, *letter_ids("hello you")]]
+    assert llm_run("--tokenize", "--raw", tiny, "hi").out == b"%d %d\n" % tuple(letter_ids("hi"))
+    assert llm_run("--tokenize", "--raw", tiny, "").out == b"\n"
+
+
+def test_tokenize_takes_stdin_byte_for_byte(tiny):
+    assert [int(n) for n in llm_run("--tokenize", "--raw", tiny, stdin=b"a\n\n").out.split()] == letter_ids("a\n\n")
+
+
+def test_tokenize_json(tiny):
+    answer = llm_run("--tokenize", "--json", tiny, "a b").json()
+    assert answer == {"tokens": [1, *letter_ids("a b")], "pieces": ["<s>", "a", "Ġ", "b"]}
+
+
+def test_tokenize_needs_the_tokenizer_alone(tiny, tmp_path):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(tiny / "tokenizer.json", alone)
+    assert llm_run("--tokenize", alone, "hello").out == llm_run("--tokenize", tiny, "hello").out
+    refused(llm_run(alone, "hello"), 3, "config.json")
+
+
+def test_tokenize_and_ids_exclude_each_other(tiny):
+    refused(llm_run("--tokenize", "--ids", tiny, "1"), 2, "--ids")
+
+
+def test_a_model_without_a_tokenizer_takes_ids_alone(tmp_path):
+    folder = copy_golden("llama_gqa", tmp_path / "bare")
+    assert llm_run("-q", "-n", "2", "--ids", folder, "1,2").status == 0
+    refused(llm_run("-n", "2", folder, "hello"), 3, "tokenizer")
+    answer = llm_run("--json", "-n", "2", "--ids", "--greedy", folder, "1,2").json()
+    assert answer["text"] == "" and len(answer["tokens"]) == 2
+
+
+def test_score_is_the_sum_and_its_mean(tiny):
+    answer = llm_run("--score", "--json", tiny, "hello").json()
+    assert answer["tokens"] == [1, *letter_ids("hello")]
+    assert answer["logprobs"][0] is None and all(x < 0 for x in answer["logprobs"][1:])
+    assert answer["nll"] == pytest.approx(-sum(answer["logprobs"][1:]), rel=1e-6)
+    assert answer["perplexity"] == pytest.approx(math.exp(answer["nll"] / 5), rel=1e-6)
+    plain = dict(line.split() for line in llm_run("--score", tiny, "hello").out.decode().splitlines())
+    assert plain["tokens"] == "6" and float(plain["perplexity"]) == pytest.approx(answer["perplexity"], rel=1e-5)
+
+
+def test_score_of_ids_adds_nothing(tiny):
+    answer = llm_run("--score", "--json", "--ids", tiny, "5,6,7").json()
+    assert answer["tokens"] == [5, 6, 7] and len(answer["logprobs"]) == 3
+
+
+def test_score_needs_two_tokens(tiny):
+    refused(llm_run("--score", "--ids", tiny, "5"), 2, "1 token")
+    refused(llm_run("--score", "--raw", tiny, ""), 2, "0 tokens")
+
+
+def test_score_does_not_depend_on_chunks(tiny):
+    text = "a text of more than seven letters"
+    lines = {json.dumps(llm_run("--score", "--json", "--matmul", "native", "--prefill-chunk", n, tiny, text).json())
+             for n in ("1", "7", "64")}
+    assert len(lines) == 1
+
+
+def test_info(tiny):
+    info = llm_run("--info", "--json", tiny).json()
+    config = json.loads((tiny / "config.json").read_text())
+    assert info["family"] == "llama" and info["architecture"] == "LlamaForCausalLM"
+    assert info["vocab"] == config["vocab_size"] and info["layers"] == config["num_hidden_layers"]
+    assert info["dim"] == config["hidden_size"] and info["kv_heads"] == config["num_key_value_heads"]
+    assert info["max_context"] == 256 and info["has_tokenizer"] is True and info["has_template"] is False
+    plain = llm_run("--info", tiny).out.decode()
+    assert f"vocab         {info['vocab']}\n" in plain and "has_tokenizer yes\n" in plain
