@@ -58,7 +58,7 @@ static enum lr_status index_names(struct json map, const char *index, struct lr_
     size_t all = 0;
     for (struct json v = json_first(map); json_kind(v); v = json_next(v)) {
         struct lr_str name;
-        if (!json_str(v, &name) || !name.len || name.data[0] == '.' || strchr(name.data, '/')) {
+        if (!json_str(v, &name) || !name.len || strchr(name.data, '/')) {
             struct lr_str tensor = lr_str_cut(json_key(v), 200);
             return lr_fail(err, LR_EMODEL, "%s: weight_map gives no plain file name for tensor '%.*s'", index,
                            LR_STR_ARGS(tensor));

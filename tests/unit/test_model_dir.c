@@ -260,6 +260,8 @@ static void a_hub_cache_folder(void **state) {
         "/models--o--n: refs/main names snapshot def456, which is not there (an unfinished download?)");
     put_text("models--o--n/refs/main", "../../other");
     refused_at(at("models--o--n"), MODEL_DIR_WEIGHTS, "/models--o--n: refs/main does not name a snapshot");
+    put_text("models--o--n/refs/main", "..");
+    refused_at(at("models--o--n"), MODEL_DIR_WEIGHTS, "/models--o--n: refs/main does not name a snapshot");
     put_text("models--o--n/refs/main", "");
     refused_at(at("models--o--n"), MODEL_DIR_WEIGHTS, "/models--o--n: refs/main does not name a snapshot");
     unlink(at("models--o--n/refs/main"));
@@ -268,6 +270,10 @@ static void a_hub_cache_folder(void **state) {
     refused_at(at("models--o--n"), MODEL_DIR_WEIGHTS,
                "/models--o--n/snapshots holds 2 snapshots and no refs/main: give the folder of one of them");
     refused(MODEL_DIR_WEIGHTS, " is a folder of models: give one of them, such as models--o--n");
+    put("models--o--n/config.json"); /* a model's folder, whatever else is in it */
+    put("models--o--n/model.safetensors");
+    opens_at(at("models--o--n"), MODEL_DIR_WEIGHTS);
+    assert_string_equal(d.path, at("models--o--n"));
 }
 
 static void broken_links_are_missing_files(void **state) {

@@ -220,10 +220,12 @@ static void the_greatest_header(void **state) {
     ends_with("/m: the header ends at byte 100,000,008, the file has 10 (a download cut short?)");
     assert_int_equal(open_raw(ST_MAX_HEADER + 1, "{}"), LR_EMODEL);
     ends_with("bytes, at most 100,000,000 are read (not a safetensors file?)");
-    char *blanks = malloc(ST_MAX_HEADER + 1);
+    char *blanks = malloc(ST_MAX_HEADER + 2);
     assert_non_null(blanks);
-    memset(blanks, ' ', ST_MAX_HEADER);
+    memset(blanks, ' ', ST_MAX_HEADER + 1);
     memcpy(blanks, "{}", 2);
+    blanks[ST_MAX_HEADER + 1] = '\0';
+    assert_int_equal(open_raw(ST_MAX_HEADER + 1, blanks), LR_EMODEL);
     blanks[ST_MAX_HEADER] = '\0';
     assert_int_equal(open_raw(ST_MAX_HEADER, blanks), LR_OK);
     st_header_close(&h);

@@ -1,5 +1,5 @@
-/* The sampler against transformers' distributions (tests/golden/samplers.json), against frequencies over 100,000 draws,
- * and its generator against published values. */
+/* The sampler against transformers' distributions (tests/golden/samplers.json), against frequencies over
+ * 100,000 draws, and its generator against published values. */
 #include "support/support.h"
 
 #include "format/json.h"
@@ -128,7 +128,8 @@ static void distributions_are_those_of_transformers(void **state) {
     json_close(doc);
 }
 
-/* Chi-square of draws against softmax computed here: 31 degrees of freedom, 61.1 is passed once in a thousand. */
+/* Chi-square of draws against softmax computed here: 31 degrees of freedom, 61.1 is passed once in a
+ * thousand. */
 static void draws_follow_the_distribution(void **state) {
     (void)state;
     enum { N = 32 };
