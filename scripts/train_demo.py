@@ -35,7 +35,7 @@ from demo_card import write_card
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONTEXT = 512
-SHORT = 0.7  # this share of the steps is made with rows of half the context, twice as many (faster)
+SHORT = 0.7  # this share of the schedule is made with rows of half the context, twice as many (faster)
 BOS, EOS, END = (
     demo_corpus.SPECIAL.index(t) for t in (demo_corpus.BEGIN, demo_corpus.END_OF_TEXT, demo_corpus.END)
 )
@@ -144,12 +144,12 @@ def configuration(args, tok):
 
 
 def learning_rate(args, step):
+    """Warm-up, then a cosine laid out over --schedule steps, cut short by a linear fall to 0 over the last --cooldown."""
     if step < args.warmup:
         return args.lr * (step + 1) / args.warmup
-    return args.lr * (
-        0.02
-        + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - args.warmup) / max(1, args.steps - args.warmup)))
-    )
+    done = (step - args.warmup) / max(1, args.schedule - args.warmup)
+    rate = args.lr * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+    return rate * min(1.0, (args.steps - step) / max(1, args.cooldown))
 
 
 def train(args, tok, work):
@@ -167,7 +167,8 @@ def train(args, tok, work):
     settings = {
         k: v
         for k, v in vars(args).items()
-        if k in ("seed", "steps", "rows", "dim", "ff", "layers", "lr", "warmup", "decay")
+        if k
+        in ("seed", "steps", "schedule", "cooldown", "rows", "dim", "ff", "layers", "lr", "warmup", "decay")
     }
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
@@ -184,7 +185,7 @@ def train(args, tok, work):
     for step in range(first, args.steps):
         for group in opt.param_groups:
             group["lr"] = learning_rate(args, step)
-        halves = 2 if step < SHORT * args.steps else 1
+        halves = 2 if step < SHORT * args.schedule else 1
         ids, weights = batch(tok, args.seed, step, args.rows * halves, CONTEXT // halves)
         with torch.autocast("cpu", torch.bfloat16, enabled=not args.float32):
             hidden = model.model(input_ids=ids[:, :-1]).last_hidden_state
@@ -425,7 +426,9 @@ def arguments():
         help="where checkpoints are kept (default build/demo)",
     )
     ap.add_argument("--seed", type=int, default=1)
-    ap.add_argument("--steps", type=int, default=5000)
+    ap.add_argument("--steps", type=int, default=3850)
+    ap.add_argument("--schedule", type=int, default=5000, help="steps over which the cosine is laid out")
+    ap.add_argument("--cooldown", type=int, default=400, help="last steps, with a linear fall to 0")
     ap.add_argument("--rows", type=int, default=8, help="rows of %d tokens in a batch" % CONTEXT)
     ap.add_argument("--dim", type=int, default=192)
     ap.add_argument("--ff", type=int, default=512)
