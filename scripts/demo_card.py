@@ -57,7 +57,7 @@ and `scripts/demo_questions.py`; no text was downloaded.
   {config["num_key_value_heads"]} key/value heads of {config["head_dim"]}, feed-forward {config["intermediate_size"]}, tied embeddings, RoPE theta 10000, context {config["max_position_embeddings"]}.
 - Byte-level BPE tokenizer of {config["vocab_size"]} entries, each digit a token; `<|begin|>` is put first by the tokenizer.
 - Training: `{command}` (from the repository's root), seed {args.seed}, {args.steps} steps of {args.rows * config["max_position_embeddings"]} tokens ({tokens / 1e6:.1f} million), AdamW, peak learning rate {args.lr},
-  cosine schedule over {args.schedule} steps with a linear cool-down over the last {args.cooldown} that were made, {"float32" if args.float32 else "bf16 autocast with float32 master weights"}; {seconds / 60:.0f} minutes on {args.threads} threads of a CPU shared with other work.
+  cosine schedule over {args.schedule} steps with a linear cool-down over the last {args.cooldown} that were made, {"float32" if args.float32 else "bf16 autocast with float32 master weights"}; {seconds / 60:.0f} minutes on {args.threads} thread(s) of a CPU shared with other work.
 - Versions: {used}. Other versions or another CPU give other last bits, and so a slightly different model.
 
 ## How to ask
@@ -88,7 +88,8 @@ sentence, character for character. Measured with the bf16 weights of this direct
 ## Limits
 
 Sums and differences with numbers to 20, products to 49, numbers to 100. Beyond that it answers just as surely, and
-wrongly. Its stories vary some fifty plots. It was made to be looked at and tested with, not to be relied upon.
+wrongly. Its stories vary some fifty plots, and now and then one swaps a pronoun, gives both heroes the
+same name, or loses a thread. It was made to be looked at and tested with, not to be relied upon.
 """,
         encoding="utf-8",
     )
