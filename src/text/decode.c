@@ -251,7 +251,8 @@ static enum lr_status parse_replace(struct json spec, struct step *s, struct lr_
     struct json pattern = json_get(spec, "pattern");
     struct lr_str regex;
     LR_TRY(copy_key(spec, "content", "", &s->with, err));
-    if (json_str(json_get(pattern, "Regex"), &regex)) return regex_compile(regex, &s->regex, err);
+    if (json_str(json_get(pattern, "Regex"), &regex))
+        return regex_compile(regex, json_name(spec.doc), &s->regex, err);
     if (json_kind(json_get(pattern, "String")) == JSON_STRING)
         return copy_key(pattern, "String", "", &s->find, err);
     return lr_fail(err, LR_EMODEL, "%s: decoder Replace: 'pattern' must hold 'String' or 'Regex'",

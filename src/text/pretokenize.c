@@ -6,9 +6,13 @@
 #include "text/split.h"
 #include "text/unicode.h"
 
-#define MAX_STAGES    32
-#define GPT2_PATTERN  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-#define WORDS_PATTERN "\\w+|[^\\w\\s]+"
+#define MAX_STAGES   32
+#define GPT2_PATTERN "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+/* Whitespace's own words, another engine's: with the joiners. */
+#define WORD                                                                                                 \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{200C}\\x{200D}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}"            \
+    "\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
+#define WORDS_PATTERN "[" WORD "]+|[^" WORD "\\s]+"
 
 enum prepend { PREPEND_ALWAYS, PREPEND_FIRST, PREPEND_NEVER };
 
@@ -42,12 +46,12 @@ void piece_list_free(struct piece_list *l) {
 
 static enum lr_status parse_any(struct json spec, struct pretokenizer *p, int depth, struct lr_error *err);
 
-static enum lr_status use_regex(struct stage *s, struct lr_str pattern, enum split_behavior behavior,
-                                bool invert, struct lr_error *err) {
+static enum lr_status use_regex(struct stage *s, struct lr_str pattern, const char *name,
+                                enum split_behavior behavior, bool invert, struct lr_error *err) {
     s->splits = true;
     s->behavior = behavior;
     s->invert = invert;
-    return regex_compile(pattern, &s->regex, err);
+    return regex_compile(pattern, name, &s->regex, err);
 }
 
 static void use_chars(struct stage *s, split_char_fn *chars, enum split_behavior behavior) {
@@ -79,7 +83,8 @@ static enum lr_status parse_byte_level(struct json spec, struct stage *s, struct
     s->byte_level = true;
     LR_TRY(json_read_bool(spec, "add_prefix_space", &s->prefix_space, err));
     LR_TRY(json_read_bool(spec, "use_regex", &regex, err));
-    return regex ? use_regex(s, LR_STR(GPT2_PATTERN), SPLIT_ISOLATED, false, err) : LR_OK;
+    return regex ? use_regex(s, LR_STR(GPT2_PATTERN), json_name(spec.doc), SPLIT_ISOLATED, false, err)
+                 : LR_OK;
 }
 
 static enum lr_status parse_split(struct json spec, struct stage *s, struct lr_error *err) {
@@ -90,7 +95,8 @@ static enum lr_status parse_split(struct json spec, struct stage *s, struct lr_e
     LR_TRY(json_read_bool(spec, "invert", &invert, err));
     struct json p = json_get(spec, "pattern");
     if (json_str(json_get(p, "String"), &string)) return use_string(s, string, behavior, invert, err);
-    if (json_str(json_get(p, "Regex"), &pattern)) return use_regex(s, pattern, behavior, invert, err);
+    if (json_str(json_get(p, "Regex"), &pattern))
+        return use_regex(s, pattern, json_name(spec.doc), behavior, invert, err);
     return lr_fail(err, LR_EMODEL, "%s: pre_tokenizer Split: 'pattern' must hold 'String' or 'Regex'",
                    json_name(spec.doc));
 }
@@ -146,8 +152,7 @@ static enum lr_status parse_punctuation(struct json spec, struct stage *s, struc
 }
 
 static enum lr_status parse_words(struct json spec, struct stage *s, struct lr_error *err) {
-    (void)spec;
-    return use_regex(s, LR_STR(WORDS_PATTERN), SPLIT_REMOVED, true, err);
+    return use_regex(s, LR_STR(WORDS_PATTERN), json_name(spec.doc), SPLIT_REMOVED, true, err);
 }
 
 static enum lr_status parse_whitespace_split(struct json spec, struct stage *s, struct lr_error *err) {

@@ -14,6 +14,7 @@ static enum lr_status push(struct part_list *l, size_t begin, size_t end, bool m
 enum lr_status split_find_regex(const struct regex *r, struct regex_scratch *s, struct lr_str text,
                                 struct part_list *out, struct lr_error *err) {
     size_t done = 0, from = 0;
+    LR_TRY(regex_subject(s, &text, err));
     while (text.len && from <= text.len) {
         bool found;
         size_t begin, end;

@@ -1,4 +1,6 @@
-/* unicode.h - code points and their properties, by utf8proc. Text is valid UTF-8 throughout. */
+/* unicode.h - code points and their properties as the `tokenizers` package has them: by utf8proc, with tables
+ * (unicode_tables.inc) of where the package's several Unicode versions differ. Text is valid UTF-8
+ * throughout. */
 #ifndef LR_TEXT_UNICODE_H
 #define LR_TEXT_UNICODE_H
 
@@ -10,18 +12,23 @@ uint32_t unicode_next(struct lr_str text, size_t *at);
 bool unicode_is_space(uint32_t c);
 /* General categories N*: as Rust's char::is_numeric. */
 bool unicode_is_numeric(uint32_t c);
-/* General category Nd. */
-bool unicode_is_digit(uint32_t c);
 /* ASCII punctuation or general categories P*. */
 bool unicode_is_punctuation(uint32_t c);
-/* General category Mn. */
+/* A mark or a decomposing character that the package's normal forms are too old to know. */
+bool unicode_is_young(uint32_t c);
+/* General category Mn in the old Unicode of BertNormalizer. */
 bool unicode_is_nonspacing(uint32_t c);
-/* General categories C* but Cn (control, format, surrogate, private). */
+/* General categories Cc, Cf, Co in the old Unicode of BertNormalizer. */
 bool unicode_is_control(uint32_t c);
-/* General categories M*. */
+/* Letters, marks, decimal digits, connectors and joiners: `\w` of UTS 18, as single-word tokens take it. */
+bool unicode_is_word(uint32_t c);
+/* General categories M* in the Unicode of StripAccents. */
 bool unicode_is_mark(uint32_t c);
 
 enum unicode_form { UNICODE_NFC, UNICODE_NFD, UNICODE_NFKC, UNICODE_NFKD };
+/* Where `text` has characters newer than Unicode 14, appends it with each replaced by an older one of its
+ * category and length; else appends nothing. 0, or -1 when memory is refused. */
+int unicode_replace_new(struct lr_str text, struct lr_buf *out);
 /* Appends the normal form (UAX #15); 0, or -1 when memory is refused. */
 int unicode_normalize(enum unicode_form form, struct lr_str text, struct lr_buf *out);
 /* Appends the lower case of a character, without context; 0 or -1. */
