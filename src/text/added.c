@@ -1,10 +1,10 @@
 #include "text/added.h"
 
 #include "base/mem.h"
+#include "text/unicode.h"
 #include "text/utf8.h"
 
 #include <stdlib.h>
-#include <utf8proc.h>
 
 enum lr_status added_init(struct added *a, size_t count, size_t bytes, const char *name,
                           struct lr_error *err) {
@@ -23,7 +23,6 @@ void added_free(struct added *a) {
     lr_free(a->by_id);
     matcher_free(&a->raw);
     matcher_free(&a->normal);
-    lr_buf_free(&a->normal_text);
     *a = (struct added){0};
 }
 
@@ -45,7 +44,9 @@ static enum lr_status put_json(struct added *a, const struct vocab *model, struc
                                struct lr_error *err) {
     struct added_token t = {0};
     struct lr_str content;
+    uint32_t id; /* as in the package only checked */
     json_str(json_get(v, "content"), &content);
+    LR_TRY(json_read_u32(v, "id", 0, UINT32_MAX, &id, err));
     LR_TRY(json_read_bool(v, "special", &t.special, err));
     t.normalized = !t.special;
     LR_TRY(json_read_bool(v, "normalized", &t.normalized, err));
@@ -79,71 +80,39 @@ static int compare_ids(const void *x, const void *y, void *tokens) {
     return a < b ? -1 : a > b;
 }
 
-/* Keeps the normal form of token `i` where it is another text than the content. */
-static enum lr_status normalise(struct added *a, uint32_t i, const struct normalizer *n,
-                                struct lr_error *err) {
-    struct added_token *t = &a->tokens[i];
-    struct lr_str content = vocab_piece(&a->contents, i);
-    size_t begin = a->normal_text.len;
-    LR_TRY(normalizer_apply(n, content, &a->normal_text, err));
-    t->shown = begin;
-    t->shown_len = a->normal_text.len - begin;
-    t->changed =
-        t->shown_len != content.len || memcmp(a->normal_text.data + begin, content.data, content.len) != 0;
-    return LR_OK;
-}
-
-static struct lr_str shown_text(const struct added *a, uint32_t i) {
-    const struct added_token *t = &a->tokens[i];
-    if (!t->changed) return vocab_piece(&a->contents, i);
-    return t->shown_len ? (struct lr_str){a->normal_text.data + t->shown, t->shown_len} : LR_STR("");
-}
-
 enum lr_status added_finish(struct added *a, const struct normalizer *n, struct lr_error *err) {
-    for (uint32_t i = 0; i < a->count; i++) {
-        struct added_token *t = &a->tokens[i];
+    struct lr_buf normal = {0};
+    enum lr_status status = LR_OK;
+    for (uint32_t i = 0; i < a->count && status == LR_OK; i++) {
+        const struct added_token *t = &a->tokens[i];
+        struct lr_str text = vocab_piece(&a->contents, i);
         a->by_id[i] = i;
-        if (t->normalized && n) LR_TRY(normalise(a, i, n, err));
-        struct lr_str text = shown_text(a, i);
-        uint32_t number = vocab_find(&a->contents, text);
-        t->hidden = number != VOCAB_NONE && a->tokens[number].special;
-        if (text.len && matcher_add(t->normalized ? &a->normal : &a->raw, text, i))
-            return lr_fail_memory(err, "added_tokens", text.len);
+        if (t->normalized && n) {
+            normal.len = 0;
+            status = normalizer_apply(n, text, &normal, err);
+            text = lr_buf_str(&normal);
+        }
+        if (status == LR_OK && text.len && matcher_add(t->normalized ? &a->normal : &a->raw, text, i))
+            status = lr_fail_memory(err, "added_tokens", text.len);
     }
-    qsort_r(a->by_id, a->count, sizeof *a->by_id, compare_ids, a->tokens);
-    return LR_OK;
+    lr_buf_free(&normal);
+    if (status == LR_OK) qsort_r(a->by_id, a->count, sizeof *a->by_id, compare_ids, a->tokens);
+    return status;
 }
 
 /* ---- search */
 
-/* White_Space, which the package's `\s` is. */
-static bool is_blank(uint32_t c) {
-    return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
-           c == 0x3000;
-}
-
-/* `\w` of Unicode's UTS 18: alphabetic, marks, decimal digits, connectors and joiners. */
-static bool is_word(uint32_t c) {
-    if (c == 0x200C || c == 0x200D) return true;
-    if ((c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
-        (c >= 0x1F170 && c <= 0x1F189))
-        return true;
-    utf8proc_category_t k = utf8proc_category((utf8proc_int32_t)c);
-    return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_NL) || k == UTF8PROC_CATEGORY_PC;
-}
-
 static bool inside_word(struct lr_str text, size_t begin, size_t end) {
     size_t len;
     struct lr_str before = {text.data, begin}, behind = lr_str_from(text, end);
-    return (before.len && is_word(utf8_read_last(before, &len))) ||
-           (behind.len && is_word(utf8_read(behind, &len)));
+    return (before.len && unicode_is_word(utf8_read_last(before, &len))) ||
+           (behind.len && unicode_is_word(utf8_read(behind, &len)));
 }
 
 static size_t strip_left(struct lr_str text, size_t begin, size_t stop) {
     while (begin > stop) {
         size_t len;
-        if (!is_blank(utf8_read_last((struct lr_str){text.data, begin}, &len))) break;
+        if (!unicode_is_space(utf8_read_last((struct lr_str){text.data, begin}, &len))) break;
         begin -= len;
     }
     return begin;
@@ -156,7 +125,7 @@ static size_t strip_right(struct lr_str text, size_t end, struct added_search *s
     s->blank_begin = end;
     while (end < text.len) {
         size_t len;
-        if (!is_blank(utf8_read(lr_str_from(text, end), &len))) break;
+        if (!unicode_is_space(utf8_read(lr_str_from(text, end), &len))) break;
         end += len;
     }
     s->blank_end = end;
@@ -188,7 +157,7 @@ const struct added_token *added_by_id(const struct added *a, uint32_t id, struct
             high = middle;
     }
     if (low == a->count || a->tokens[a->by_id[low]].id != id) return NULL;
-    if (content) *content = shown_text(a, a->by_id[low]);
+    if (content) *content = vocab_piece(&a->contents, a->by_id[low]);
     return &a->tokens[a->by_id[low]];
 }
 

@@ -13,9 +13,6 @@
 struct added_token {
     uint32_t id;
     bool single_word, lstrip, rstrip, normalized, special;
-    bool hidden; /* left out of decoded text when specials are */
-    bool changed;
-    size_t shown, shown_len; /* of a changed one: its normal form, in `normal_text` */
 };
 struct added {
     struct vocab contents;      /* by number 0 .. count - 1 */
@@ -23,7 +20,6 @@ struct added {
     uint32_t *by_id;            /* [count], numbers in the order of ids */
     uint32_t count, size;       /* size: greatest id + 1 */
     struct matcher raw, normal;
-    struct lr_buf normal_text;
 };
 
 /* Starts a set of at most `count` tokens of `bytes` bytes in all. */
@@ -52,9 +48,7 @@ struct added_search {
  * sets s->done = s->end afterwards. */
 bool added_next(const struct added *a, bool normalized, struct lr_str text, struct added_search *s);
 
-/* The token of an id, or NULL. *content gets its text as it is decoded, which in the package is the normal
- * form: a special token that the normaliser changes is therefore not `hidden` (unless that form is a special
- * token too). */
+/* The token of an id, or NULL; *content gets its text. */
 const struct added_token *added_by_id(const struct added *a, uint32_t id, struct lr_str *content);
 /* The id of a content, or VOCAB_NONE. */
 uint32_t added_find(const struct added *a, struct lr_str content);

@@ -63,8 +63,14 @@ static enum lr_status load_steps(struct json root, struct tokenizer *t, struct l
 }
 
 static enum lr_status load_root(struct json root, struct tokenizer *t, struct lr_error *err) {
+    struct lr_str version = LR_STR("1.0");
     if (json_kind(root) != JSON_OBJECT)
         return lr_fail(err, LR_EMODEL, "%s: a tokenizer is an object", json_name(root.doc));
+    LR_TRY(json_read_str(root, "version", &version, err));
+    version = lr_str_cut(version, 60);
+    if (!lr_str_is(version, "1.0"))
+        return lr_fail(err, LR_EMODEL, "%s: the tokenizer's version is '%.*s', 1.0 is supported",
+                       json_name(root.doc), LR_STR_ARGS(version));
     LR_TRY(load_model(json_get(root, "model"), t, err));
     LR_TRY(load_steps(root, t, err));
     LR_TRY(added_parse(json_get(root, "added_tokens"), tokenizer_vocab(t), &t->added, err));

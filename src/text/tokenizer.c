@@ -45,7 +45,7 @@ uint32_t tokenizer_find(const struct tokenizer *t, struct lr_str piece) {
 
 bool tokenizer_is_special(const struct tokenizer *t, uint32_t id) {
     const struct added_token *token = added_by_id(&t->added, id, NULL);
-    return token && token->hidden;
+    return token && token->special;
 }
 
 size_t tokenizer_memory(const struct tokenizer *t) {
