@@ -8,4 +8,4 @@ require_linux
 install_missing "$BUILD_NEEDS"
 make -j"$(nproc)" all
 echo
-./llm-run models/demo "${1:-Once upon a time}"
+./llm-run --echo models/demo "${1:-Once upon a time}"

@@ -5,6 +5,12 @@
 
 #include <stdio.h>
 
+#ifdef __clang__
+#define COMPILER ""
+#else
+#define COMPILER "gcc "
+#endif
+
 /* The dtype that holds most bytes of what is used. */
 static const char *main_dtype(const struct lr_engine *e) {
     uint64_t bytes[LR_DTYPE_COUNT] = {0};
@@ -50,5 +56,6 @@ uint64_t lr_memory_peak(void) {
 void lr_build_info(char *line, size_t size) {
     const struct kernel_table *kernels;
     enum lr_status status = kernel_select(cpu_features(), NULL, &kernels, NULL);
-    snprintf(line, size, "%s, %s kernels, OpenBLAS", __VERSION__, status == LR_OK ? kernels->name : "no");
+    snprintf(line, size, COMPILER __VERSION__ ", %s kernels, OpenBLAS",
+             status == LR_OK ? kernels->name : "no");
 }

@@ -40,20 +40,11 @@ static enum lr_status draw_seed(uint64_t *seed, struct lr_error *err) {
     return LR_OK;
 }
 
-enum lr_status sampler_init(struct arena *arena, const struct lr_sampling *options, uint32_t vocab,
-                            struct sampler *out, struct lr_error *err) {
+enum lr_status sampler_init(const struct lr_sampling *options, uint32_t vocab, struct sampler *out,
+                            struct lr_error *err) {
     *out = (struct sampler){.options = *options, .vocab = vocab, .seed = options->seed};
     LR_TRY(check(options, vocab, err));
     if (!options->has_seed) LR_TRY(draw_seed(&out->seed, err));
-    void *p;
-    LR_TRY(
-        arena_alloc(arena, (uint64_t)vocab * sizeof *out->candidates, "the sampler's candidates", &p, err));
-    out->candidates = p;
-    LR_TRY(arena_alloc(arena, (uint64_t)vocab * sizeof *out->seen, "counts of tokens", &p, err));
-    out->seen = p;
-    LR_TRY(
-        arena_alloc(arena, (uint64_t)vocab * sizeof *out->generated, "counts of generated tokens", &p, err));
-    out->generated = p;
     if (options->n_logit_bias) {
         size_t bytes = options->n_logit_bias * sizeof *out->bias;
         out->bias = lr_malloc(bytes);
@@ -62,6 +53,18 @@ enum lr_status sampler_init(struct arena *arena, const struct lr_sampling *optio
     }
     out->options.logit_bias = out->bias;
     out->rng = rng_seeded(out->seed);
+    return LR_OK;
+}
+
+enum lr_status sampler_allocate(struct arena *arena, uint32_t vocab, struct sampler *s,
+                                struct lr_error *err) {
+    void *p;
+    LR_TRY(arena_alloc(arena, (uint64_t)vocab * sizeof *s->candidates, "the sampler's candidates", &p, err));
+    s->candidates = p;
+    LR_TRY(arena_alloc(arena, (uint64_t)vocab * sizeof *s->seen, "counts of tokens", &p, err));
+    s->seen = p;
+    LR_TRY(arena_alloc(arena, (uint64_t)vocab * sizeof *s->generated, "counts of generated tokens", &p, err));
+    s->generated = p;
     return LR_OK;
 }
 

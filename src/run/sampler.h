@@ -23,9 +23,12 @@ struct sampler {
     uint32_t *seen, *generated; /* [vocab] how often each id is in the text, and in its generated part */
 };
 
-/* Checks the options (LR_EUSAGE names the one out of range) and draws a seed when none is given. */
-enum lr_status sampler_init(struct arena *arena, const struct lr_sampling *options, uint32_t vocab,
-                            struct sampler *out, struct lr_error *err);
+/* Checks the options (LR_EUSAGE names the one out of range), copies them, and draws a seed when none is
+ * given. To be freed also after a failure. */
+enum lr_status sampler_init(const struct lr_sampling *options, uint32_t vocab, struct sampler *out,
+                            struct lr_error *err);
+/* Its arrays over the vocabulary, in `arena` (which may be measuring). */
+enum lr_status sampler_allocate(struct arena *arena, uint32_t vocab, struct sampler *s, struct lr_error *err);
 void sampler_free(struct sampler *s);
 /* Back to an empty text and to the seed's first number. */
 void sampler_reset(struct sampler *s);

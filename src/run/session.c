@@ -58,7 +58,7 @@ static enum lr_status allocate_work(struct lr_session *s, const struct session_s
     void *p;
     LR_TRY(arena_alloc(&s->arena, (uint64_t)e->spec.vocab * sizeof(float), "logits", &p, err));
     s->logits = p;
-    LR_TRY(sampler_init(&s->arena, &shape->options->sampling, e->spec.vocab, &s->sampler, err));
+    LR_TRY(sampler_allocate(&s->arena, e->spec.vocab, &s->sampler, err));
     return forward_work_init(&s->arena, &e->spec, chunk_of(shape->options, context), context,
                              threads_count(e->threads), &s->work, err);
 }
@@ -70,7 +70,6 @@ static void measure_session(const void *ctx, uint32_t context, uint64_t *kv, uin
     *kv = ok ? s.arena.used : UINT64_MAX;
     ok = ok && allocate_work(&s, ctx, context, NULL) == LR_OK;
     *work = ok ? s.arena.used - *kv : 0;
-    sampler_free(&s.sampler);
 }
 
 static enum lr_status gather_facts(const struct session_shape *shape, struct plan_facts *out,
@@ -127,6 +126,7 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
     struct session_shape shape = {s->engine, o};
     struct plan_facts facts;
     struct lr_plan plan;
+    LR_TRY(sampler_init(&o->sampling, s->engine->spec.vocab, &s->sampler, err));
     LR_TRY(gather_facts(&shape, &facts, err));
     plan_make(&facts, &plan);
     if (!plan.fits) return plan_refuse(&facts, &plan, err);

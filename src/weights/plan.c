@@ -2,6 +2,8 @@
 
 #include "base/checked.h"
 
+#include <stdio.h>
+
 #define GB (1024.0 * 1024.0 * 1024.0)
 
 /* What the process owns with a context; UINT64_MAX where the sum is beyond any memory. */
@@ -48,20 +50,34 @@ void plan_make(const struct plan_facts *f, struct lr_plan *out) {
     out->total = total_with(f, out->context, &out->kv, &out->work);
 }
 
+/* "1.25 GB"; small sizes with more digits, so that they do not read as nothing. */
+static void print_gb(uint64_t bytes, char *out, size_t size) {
+    double gb = (double)bytes / GB;
+    snprintf(out, size, gb < 0.1 ? "%.4f GB" : "%.2f GB", gb);
+}
+
+/* What is missing: for the whole, and for the KV cache to be at most half of what is free. */
+static uint64_t shortage(const struct plan_facts *f, const struct lr_plan *p) {
+    uint64_t owned = f->tokenizer + f->fixed, half = owned + 2 * p->kv,
+             need = p->total > half ? p->total : half;
+    return need > f->budget ? need - f->budget : 0;
+}
+
 enum lr_status plan_refuse(const struct plan_facts *f, const struct lr_plan *p, struct lr_error *err) {
-    double need = (double)p->total / GB, have = (double)p->budget / GB;
-    double short_by = p->total > p->budget
-                          ? need - have
-                          : 2 * (double)p->kv / GB + (double)(f->tokenizer + f->fixed) / GB - have;
+    char need[32], have[32], owned[32], more[32];
+    print_gb(p->total, need, sizeof need);
+    print_gb(p->budget, have, sizeof have);
+    print_gb(f->tokenizer + f->fixed, owned, sizeof owned);
+    print_gb(shortage(f, p), more, sizeof more);
     if (p->context_that_fits)
-        return lr_fail(err, LR_EMEMORY,
-                       "Cannot allocate %.2f GB. Available memory: %.2f GB (a context of %u positions; %u "
-                       "would fit: -c %u; or needs "
-                       "%.2f GB more free: close other programs)",
-                       need, have, p->context, p->context_that_fits, p->context_that_fits, short_by);
-    return lr_fail(err, LR_EMEMORY,
-                   "Cannot allocate %.2f GB. Available memory: %.2f GB (no context fits beside the %.2f GB "
-                   "that are always needed; "
-                   "needs %.2f GB more free: close other programs)",
-                   need, have, (double)(f->tokenizer + f->fixed) / GB, short_by);
+        return lr_fail(
+            err, LR_EMEMORY,
+            "Cannot allocate %s. Available memory: %s (a context of %u positions; %u would fit: -c %u; or "
+            "needs %s more free: close other programs)",
+            need, have, p->context, p->context_that_fits, p->context_that_fits, more);
+    return lr_fail(
+        err, LR_EMEMORY,
+        "Cannot allocate %s. Available memory: %s (no context fits beside the %s that are always needed; "
+        "needs %s more free: close other programs)",
+        need, have, owned, more);
 }

@@ -128,6 +128,11 @@ static void what_is_refused_says_why(void **state) {
     assert_non_null(strstr(err.message, "out of range"));
     o.context = lr_engine_info(e).max_context + 1;
     assert_int_equal(lr_session_open(e, &o, &none, &err), LR_EUSAGE);
+    o = lr_session_defaults(e);
+    o.sampling.logit_bias = &(struct lr_logit_bias){vocab, 1};
+    o.sampling.n_logit_bias = 1;
+    assert_int_equal(lr_session_open(e, &o, &none, &err), LR_EUSAGE);
+    assert_non_null(strstr(err.message, "logit bias"));
     assert_int_equal(lr_session_feed_text(s, "text", 4, &err), LR_EMODEL);
     assert_non_null(strstr(err.message, "tokenizer"));
     assert_int_equal(arena_alloc(&s->arena, 1, "something in the token loop", &(void *){NULL}, &err),
