@@ -216,17 +216,16 @@ static enum lr_status read_options(struct bpe *b, struct json spec, struct lr_er
     return read_affix(spec, "unk_token", &b->unk, &b->has_unk, err);
 }
 
-static enum lr_status make_bpe(struct json_doc const *doc, struct bpe **out, struct lr_error *err) {
-    const char *name = json_name(doc);
+/* An empty model whose messages name the document; NULL when memory is refused. */
+static struct bpe *make_bpe(struct json_doc const *doc, struct lr_error *err) {
     struct bpe *b = lr_calloc(1, sizeof *b);
-    if (!b) return lr_fail_memory(err, "the tokenizer", sizeof *b);
-    if (lr_buf_append_str(&b->name_text, lr_str_of(name))) {
-        bpe_free(b);
-        return lr_fail_memory(err, "the tokenizer", strlen(name));
+    if (b && lr_buf_append_str(&b->name_text, lr_str_of(json_name(doc))) == 0) {
+        b->name = b->name_text.data;
+        return b;
     }
-    b->name = b->name_text.data;
-    *out = b;
-    return LR_OK;
+    bpe_free(b);
+    lr_fail_memory(err, "the tokenizer", sizeof *b);
+    return NULL;
 }
 
 static enum lr_status finish(struct bpe *b, enum lr_status status, struct bpe **out) {
@@ -240,9 +239,9 @@ static enum lr_status finish(struct bpe *b, enum lr_status status, struct bpe **
 }
 
 enum lr_status bpe_parse(struct json spec, struct bpe **out, struct lr_error *err) {
-    struct bpe *b = NULL;
+    struct bpe *b = make_bpe(spec.doc, err);
     *out = NULL;
-    LR_TRY(make_bpe(spec.doc, &b, err));
+    if (!b) return LR_EMEMORY;
     enum lr_status status = read_options(b, spec, err);
     if (status == LR_OK) status = load_vocab(json_get(spec, "vocab"), &b->vocab, err);
     if (status == LR_OK) status = load_merges_json(b, json_get(spec, "merges"), err);
@@ -251,9 +250,9 @@ enum lr_status bpe_parse(struct json spec, struct bpe **out, struct lr_error *er
 
 enum lr_status bpe_parse_files(struct json vocab, struct lr_str merges, const char *name, struct bpe **out,
                                struct lr_error *err) {
-    struct bpe *b = NULL;
+    struct bpe *b = make_bpe(vocab.doc, err);
     *out = NULL;
-    LR_TRY(make_bpe(vocab.doc, &b, err));
+    if (!b) return LR_EMEMORY;
     enum lr_status status = load_vocab(vocab, &b->vocab, err);
     if (status == LR_OK) status = load_merges_text(b, merges, name, err);
     return finish(b, status, out);
