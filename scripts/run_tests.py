@@ -155,7 +155,9 @@ def show(result):
     failed = f", {result.failed} FAILED" if result.failed else ""
     print(f"{mark} {result.name}: {result.passed} passed{failed}{skipped} ({result.seconds:.1f} s)", flush=True)
     if result.failed:
-        print("\n".join("     | " + line for line in result.output.splitlines()[-200:]), flush=True)
+        dull = re.compile(r"\[ RUN      \]|\[       OK \]|\[  PASSED  \]")
+        lines = [line for line in result.output.splitlines() if not dull.match(line)]
+        print("\n".join("     | " + line for line in lines[-200:]), flush=True)
     for name, reason in result.skipped:
         print(f"     skipped {name}: {reason}", flush=True)
 

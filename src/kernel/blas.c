@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/log.h"
@@ -120,6 +122,13 @@ enum lr_status blas_open(const struct kernel_table *kernels, struct threads *thr
     }
     *out = b;
     return LR_OK;
+}
+
+void blas_describe(char *out, size_t size) {
+    char *(*config)(void);
+    void *library = room_for(BUFFER_ADDRESS + LIBRARY_ADDRESS) ? load_library() : NULL;
+    bool known = library && find_function(library, "openblas_get_config", &config);
+    snprintf(out, size, "%s", known ? config() : library ? "OpenBLAS" : "no OpenBLAS");
 }
 
 /* The library stays loaded: its buffers are kept for the next engine. */

@@ -18,6 +18,9 @@ void blas_close(struct blas *b);
 /* Bytes of memory that blas_open takes for so many threads. */
 uint64_t blas_memory(uint32_t threads);
 
+/* Which OpenBLAS there is, in a few words; "no OpenBLAS" where none can be loaded. */
+void blas_describe(char *out, size_t size);
+
 /* How many rows of `w` make one task; 0 where the shape is not for OpenBLAS. */
 size_t blas_piece(const struct tensor_view *w, size_t n_x);
 /* out[m, r] = x[m, :] . w[r, :] for rows [first, first + n), n <= blas_piece(); x [n_x, w->cols], out

@@ -41,7 +41,7 @@ static void give_out(struct generation *g, struct lr_token_event event, size_t l
     event.text = len ? g->pending.data : "";
     event.len = len;
     if (g->on_token && !g->on_token(g->ctx, &event) && !g->done) finish(g, LR_FINISH_INTERRUPTED);
-    if (!len) return;
+    if (!len || !g->pending.data) return;
     g->pending.len -= len;
     memmove(g->pending.data, g->pending.data + len, g->pending.len);
 }

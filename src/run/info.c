@@ -1,4 +1,5 @@
 /* What a model and a machine are, for --info and --version. */
+#include "kernel/blas.h"
 #include "kernel/kernel.h"
 #include "run/engine.h"
 #include "sys/cpu.h"
@@ -6,7 +7,7 @@
 #include <stdio.h>
 
 #ifdef __clang__
-#define COMPILER ""
+#define COMPILER "" /* its version says its name */
 #else
 #define COMPILER "gcc "
 #endif
@@ -55,7 +56,9 @@ uint64_t lr_memory_peak(void) {
 
 void lr_build_info(char *line, size_t size) {
     const struct kernel_table *kernels;
+    char blas[160];
     enum lr_status status = kernel_select(cpu_features(), NULL, &kernels, NULL);
-    snprintf(line, size, COMPILER __VERSION__ ", %s kernels, OpenBLAS",
-             status == LR_OK ? kernels->name : "no");
+    blas_describe(blas, sizeof blas);
+    snprintf(line, size, "built by " COMPILER "%s; %s kernels; %s", __VERSION__,
+             status == LR_OK ? kernels->name : "no", blas);
 }

@@ -207,6 +207,20 @@ static enum lr_status check_room(const struct lr_session *s, const uint32_t *ids
     return LR_OK;
 }
 
+/* Where reading a prompt is: a long chunk, or weights that come from a disk, would be silent otherwise. */
+struct reading {
+    const struct lr_engine *engine;
+    uint64_t before, take, total; /* tokens */
+};
+
+static void layer_done(void *ctx, uint32_t layer) {
+    const struct reading *r = ctx;
+    const struct lr_engine_options *o = &r->engine->options;
+    uint64_t layers = r->engine->spec.layers;
+    o->progress(o->progress_ctx, LR_PHASE_PREFILL, r->before * layers + r->take * (layer + 1),
+                r->total * layers);
+}
+
 enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n, uint64_t rope_length,
                             enum forward_logits want, forward_logits_fn *on_logits, void *ctx,
                             struct lr_error *err) {
@@ -217,6 +231,7 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
         size_t left = n - at, take = left < s->work.chunk ? left : s->work.chunk;
         if (o->interrupt && *o->interrupt)
             return lr_fail(err, LR_EINTERRUPTED, "interrupted after %zu of %zu tokens", at, n);
+        struct reading reading = {s->engine, at, take, n};
         struct forward_pass pass = {
             .ids = ids + at,
             .n = (uint32_t)take,
@@ -225,11 +240,12 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
             .want = want == FORWARD_LAST && take < left ? FORWARD_NO_LOGITS : want,
             .on_logits = on_logits,
             .ctx = ctx,
+            .on_layer = o->progress && n > 1 ? layer_done : NULL,
+            .layer_ctx = &reading,
         };
         LR_TRY(forward_run(&s->engine->model, &s->work, &s->sequence, &pass, err));
         s->position += (uint32_t)take;
         at += take;
-        if (o->progress && n > 1) o->progress(o->progress_ctx, LR_PHASE_PREFILL, at, n);
     }
     return LR_OK;
 }
