@@ -78,7 +78,8 @@ const struct option_row option_table[OPT_COUNT] = {
                            .max = 65536, .help = "tokens of the prompt read in one pass"},
 
     [OPT_MEM_LIMIT] = {"mem-limit", 0, GROUP_MEMORY, KIND_SIZE, AT(mem_limit), "SIZE", .common = true,
-                       .help = "use no more memory than SIZE (8G, 1.5GiB) or N% of what there is"},
+                       .help = "own no more memory than SIZE (8G, 1.5GiB) or N% of what there is; mapped "
+                               "weights, which the kernel can drop, do not count"},
     [OPT_PRECISE] = {"precise", 0, GROUP_MEMORY, KIND_FLAG, AT(precise),
                      .help = "no reduced-precision arithmetic"},
 
