@@ -1,12 +1,13 @@
-/* plan.h - decides, from facts alone, whether a session fits and how long its context may be. Pure: reads nothing,
- * allocates nothing. Weights are mapped: they are page cache, which the kernel gives up when others need it, and are
- * counted apart from what the process must own. */
+/* plan.h - decides, from facts alone, whether a session fits and how long its context may be. Pure: reads
+ * nothing, allocates nothing. Weights are mapped: they are page cache, which the kernel gives up when others
+ * need it, and are counted apart from what the process must own. */
 #ifndef LR_WEIGHTS_PLAN_H
 #define LR_WEIGHTS_PLAN_H
 
 #include "base/error.h"
 
-/* Bytes that a session of `context` positions takes, split in KV cache and work space. Must not fall as context grows. */
+/* Bytes that a session of `context` positions takes, split in KV cache and work space. Must not fall as
+ * context grows. */
 typedef void plan_session_fn(const void *ctx, uint32_t context, uint64_t *kv, uint64_t *work);
 
 struct plan_facts {
@@ -22,7 +23,8 @@ struct plan_facts {
     const void *session_ctx;
 };
 
-/* `out->fits` says whether `out->context` positions do; context_that_fits is the most that would (0: none). */
+/* `out->fits` says whether `out->context` positions do; context_that_fits is the most that would (0: none).
+ */
 void plan_make(const struct plan_facts *facts, struct lr_plan *out);
 /* The refusal of a plan that does not fit, with what would work. */
 enum lr_status plan_refuse(const struct plan_facts *facts, const struct lr_plan *plan, struct lr_error *err);

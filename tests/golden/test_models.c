@@ -1,5 +1,6 @@
-/* Every directory of tests/golden/models against the logits and greedy ids of transformers (format: README.md there), on
- * every instruction set of this processor and by both kinds of matrix products; and bit equality under native. */
+/* Every directory of tests/golden/models against the logits and greedy ids of transformers (format: README.md
+ * there), on every instruction set of this processor and by both kinds of matrix products; and bit equality
+ * under native. */
 #include "support/support.h"
 
 #include "base/mem.h"

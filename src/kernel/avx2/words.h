@@ -109,8 +109,8 @@ static inline vec vec_if_negative(vec a, vec yes, vec no) {
 static inline vec vec_power(__m256i n) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
 }
-/* y * 2^n for whole n, where `shifted` is n + EXP_ROUND: in two halves, as n may lie outside what one exponent
- * holds. */
+/* y * 2^n for whole n, where `shifted` is n + EXP_ROUND: in two halves, as n may lie outside what one
+ * exponent holds. */
 static inline vec vec_scale(vec y, vec n, vec shifted) {
     (void)n;
     __m256i whole = _mm256_sub_epi32(_mm256_castps_si256(shifted), _mm256_set1_epi32(0x4B400000));
