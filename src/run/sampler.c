@@ -185,7 +185,7 @@ static uint32_t keep_typical(struct sampler_candidate *c, uint32_t n, double mas
     if (mass >= 1) return n;
     double entropy = 0, sum = 0;
     for (uint32_t i = 0; i < n; i++) entropy -= c[i].p > 0 ? c[i].p * log(c[i].p) : 0;
-    for (uint32_t i = 0; i < n; i++) c[i].rank = fabs(-log(c[i].p) - entropy);
+    for (uint32_t i = 0; i < n; i++) c[i].rank = c[i].p > 0 ? fabs(-log(c[i].p) - entropy) : INFINITY;
     qsort(c, n, sizeof *c, by_rank);
     uint32_t last = 0;
     while (last < n - 1 && (sum += c[last].p) < mass) last++;
