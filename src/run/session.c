@@ -80,6 +80,7 @@ static enum lr_status gather_facts(const struct session_shape *shape, struct pla
     uint64_t tokenizer = e->tokenizer ? tokenizer_memory(e->tokenizer) : 0;
     *out = (struct plan_facts){
         .budget = memory.budget,
+        .limited = e->options.mem_limit != 0,
         .fixed = memory.own_anonymous > tokenizer ? memory.own_anonymous - tokenizer : 0,
         .weights = e->binding.used_bytes,
         .mapped = store_mapped_bytes(&e->store),

@@ -65,6 +65,7 @@ static uint64_t shortage(const struct plan_facts *f, const struct lr_plan *p) {
 
 enum lr_status plan_refuse(const struct plan_facts *f, const struct lr_plan *p, struct lr_error *err) {
     char need[32], have[32], owned[32], more[32];
+    const char *cure = f->limited ? "raise --mem-limit by that" : "close other programs";
     print_gb(p->total, need, sizeof need);
     print_gb(p->budget, have, sizeof have);
     print_gb(f->tokenizer + f->fixed, owned, sizeof owned);
@@ -73,11 +74,11 @@ enum lr_status plan_refuse(const struct plan_facts *f, const struct lr_plan *p, 
         return lr_fail(
             err, LR_EMEMORY,
             "Cannot allocate %s. Available memory: %s (a context of %u positions; %u would fit: -c %u; or "
-            "needs %s more free: close other programs)",
-            need, have, p->context, p->context_that_fits, p->context_that_fits, more);
+            "needs %s more free: %s)",
+            need, have, p->context, p->context_that_fits, p->context_that_fits, more, cure);
     return lr_fail(
         err, LR_EMEMORY,
         "Cannot allocate %s. Available memory: %s (no context fits beside the %s that are always needed; "
-        "needs %s more free: close other programs)",
-        need, have, owned, more);
+        "needs %s more free: %s)",
+        need, have, owned, more, cure);
 }
