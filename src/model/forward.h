@@ -32,8 +32,8 @@ enum forward_logits { FORWARD_NO_LOGITS, FORWARD_LAST, FORWARD_ALL };
 /* Called with the logits [vocab] of token `index` of the pass, in order; valid during the call only. */
 typedef void forward_logits_fn(void *ctx, uint32_t index, const float *logits);
 
-/* Called when layer `layer` of the pass is done. */
-typedef void forward_layer_fn(void *ctx, uint32_t layer);
+/* Called after each layer; false stops the pass (LR_EINTERRUPTED). */
+typedef bool forward_layer_fn(void *ctx, uint32_t layer);
 
 struct forward_pass {
     const uint32_t *ids;  /* [n], below the vocabulary's size */
@@ -43,7 +43,7 @@ struct forward_pass {
     enum forward_logits want;
     forward_logits_fn *on_logits;
     void *ctx;
-    forward_layer_fn *on_layer; /* may be NULL */
+    forward_layer_fn *on_layer;
     void *layer_ctx;
 };
 

@@ -214,24 +214,24 @@ struct reading {
     uint64_t before, take, total; /* tokens */
 };
 
-static void layer_done(void *ctx, uint32_t layer) {
+/* After each layer: tells how far it is, and stops where that was asked for. */
+static bool layer_done(void *ctx, uint32_t layer) {
     const struct reading *r = ctx;
     const struct lr_engine_options *o = &r->engine->options;
     uint64_t layers = r->engine->spec.layers;
-    o->progress(o->progress_ctx, LR_PHASE_PREFILL, r->before * layers + r->take * (layer + 1),
-                r->total * layers);
+    if (o->progress && r->total > 1)
+        o->progress(o->progress_ctx, LR_PHASE_PREFILL, r->before * layers + r->take * (layer + 1),
+                    r->total * layers);
+    return !(o->interrupt && *o->interrupt);
 }
 
 enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n, uint64_t rope_length,
                             enum forward_logits want, forward_logits_fn *on_logits, void *ctx,
                             struct lr_error *err) {
-    const struct lr_engine_options *o = &s->engine->options;
     LR_TRY(check_room(s, ids, n, err));
     LR_TRY(kv_sequence_reserve(&s->sequence, s->position + (uint32_t)n, err));
     for (size_t at = 0; at < n;) {
         size_t left = n - at, take = left < s->work.chunk ? left : s->work.chunk;
-        if (o->interrupt && *o->interrupt)
-            return lr_fail(err, LR_EINTERRUPTED, "interrupted after %zu of %zu tokens", at, n);
         struct reading reading = {s->engine, at, take, n};
         struct forward_pass pass = {
             .ids = ids + at,
@@ -241,7 +241,7 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
             .want = want == FORWARD_LAST && take < left ? FORWARD_NO_LOGITS : want,
             .on_logits = on_logits,
             .ctx = ctx,
-            .on_layer = o->progress && n > 1 ? layer_done : NULL,
+            .on_layer = layer_done,
             .layer_ctx = &reading,
         };
         LR_TRY(forward_run(&s->engine->model, &s->work, &s->sequence, &pass, err));
