@@ -22,12 +22,14 @@ static inline float float_of_bf16(uint16_t h) {
     return float_of_bits((uint32_t)h << 16);
 }
 
-/* Exact for every f16, subnormal ones included: the exponent is rebased by a multiplication. */
+/* Exact for every f16. A subnormal one is the difference to the smallest normal one with its fraction. */
 static inline float float_of_f16(uint16_t h) {
-    uint32_t magnitude = (uint32_t)(h & 0x7FFF) << 13;
-    uint32_t rebased = bits_of_float(float_of_bits(magnitude) * 0x1p112f);
-    uint32_t special = (h & 0x7C00) == 0x7C00 ? 0x7F800000 : 0; /* infinity or NaN */
-    return float_of_bits(rebased | special | (uint32_t)(h & 0x8000) << 16);
+    uint32_t magnitude = (uint32_t)(h & 0x7FFF) << 13, sign = (uint32_t)(h & 0x8000) << 16;
+    float subnormal = float_of_bits(magnitude + (113u << 23)) - float_of_bits(113u << 23);
+    uint32_t bits = magnitude + (112u << 23);
+    if (magnitude < 1u << 23) bits = bits_of_float(subnormal);
+    if (magnitude >= 31u << 23) bits = magnitude | 0x7F800000; /* infinity or NaN */
+    return float_of_bits(bits | sign);
 }
 
 /* Rounds to nearest, ties to even; what is too large becomes infinity, a NaN stays one. */
