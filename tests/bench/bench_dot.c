@@ -1,8 +1,8 @@
 /* Products against what this machine can do, in one run: decoding against the rate at which all threads read
  * memory, prefill against the peak of one f32 fused multiply-add unit pair and against OpenBLAS.
  *
- * usage: bench_dot [threads] [decode|prefill] (2 threads and both). OPENBLAS_CORETYPE in the environment
- * changes OpenBLAS's column. */
+ * usage: bench_dot [threads] [decode|prefill|both] [isa] (2 threads, both, all). OPENBLAS_CORETYPE in the
+ * environment changes OpenBLAS's column. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +107,7 @@ static double best_flops(struct bench *b, const struct matmul *m, struct tensor_
 }
 
 static void prefill(struct bench *b, const struct matmul *native, const struct matmul *blas) {
-    static const size_t counts[] = {2, 4, 6, 8, 12, 16, 24, 32, 64, 128, 512};
+    static const size_t counts[] = {1, 2, 6, 16, 32, 128, 512};
     for (size_t d = 0; d < 3; d++) {
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
             struct tensor_view w = {NULL, dtypes[d], 2048, 2048};
@@ -148,6 +148,7 @@ int main(int argc, char **argv) {
     printf("%u threads\n", threads_count(b.threads));
     for (int i = 0; i < 3; i++) {
         const struct kernel_table *t;
+        if (argc > 3 && strcmp(argv[3], names[i]) != 0) continue;
         if (kernel_select(cpu_features(), names[i], &t, &err) == LR_OK && strcmp(t->name, names[i]) == 0)
             run_table(&b, t, what);
     }

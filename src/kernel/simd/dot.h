@@ -73,9 +73,10 @@ static ALWAYS_INLINE void fetch_ahead(const char *p, size_t bytes) {
     _mm_prefetch((const char *)((uintptr_t)p + bytes), _MM_HINT_T0);
 }
 
-/* Whole cache lines of each row, while the lines of the rows that come next are fetched: a row often is a page,
- * where the processor's own prefetching ends (a third faster here). Returns where it stopped. */
-static ALWAYS_INLINE size_t decode_lines(enum lr_dtype dtype, struct tile *t, size_t k, const int n_rows) {
+/* All of K, a cache line of each row at a time, while the lines of the rows that come next are fetched: a row
+ * often is a page, where the processor's own prefetching ends (measured: a third faster). */
+static ALWAYS_INLINE void accumulate(enum lr_dtype dtype, struct tile *t, size_t k, const int n_rows,
+                                     const int n_x) {
     const size_t line = CACHE_LINE / weight_size(dtype);
     size_t at = 0;
     for (; at + line <= k; at += line) {
@@ -83,38 +84,43 @@ static ALWAYS_INLINE size_t decode_lines(enum lr_dtype dtype, struct tile *t, si
         for (int i = 0; i < n_rows; i++)
             fetch_ahead(t->w, (size_t)(n_rows + i) * t->row_bytes + at * weight_size(dtype));
 #pragma GCC unroll 8
-        for (size_t u = 0; u < line; u += VEC) step(dtype, t, at + u, 0, n_rows, 1);
+        for (size_t u = 0; u < line; u += VEC) step(dtype, t, at + u, 0, n_rows, n_x);
     }
-    return at;
+    for (; at + VEC <= k; at += VEC) step(dtype, t, at, 0, n_rows, n_x);
+    if (at < k) step(dtype, t, at, k - at, n_rows, n_x);
+}
+
+static ALWAYS_INLINE void store_totals(struct tile *t, const int n_rows, const int n_x, float *out,
+                                       size_t ld_out) {
+    float total[TILE_MAX + 3];
+#pragma GCC unroll 3
+    for (int i = n_rows * n_x; i % 4 != 0; i++) t->sums[i] = vec_zero();
+#pragma GCC unroll 8
+    for (int i = 0; i < n_rows * n_x; i += 4)
+        _mm_storeu_ps(total + i, vec_total4(t->sums[i], t->sums[i + 1], t->sums[i + 2], t->sums[i + 3]));
+#pragma GCC unroll 8
+    for (int j = 0; j < n_x; j++)
+#pragma GCC unroll 8
+        for (int i = 0; i < n_rows; i++) out[(size_t)j * ld_out + (size_t)i] = total[j * n_rows + i];
 }
 
 /* Outputs of `n_rows` rows from r and `n_x` activations from m on. */
 static ALWAYS_INLINE void run_tile(enum lr_dtype dtype, const struct dot *d, size_t r, size_t m,
                                    const int n_rows, const int n_x) {
-    size_t row_bytes = d->k * weight_size(dtype), at = 0;
+    size_t row_bytes = d->k * weight_size(dtype);
     struct tile t = {
         .w = d->w + r * row_bytes, .x = d->x + m * d->ld_x, .row_bytes = row_bytes, .ld_x = d->ld_x};
 #pragma GCC unroll 32
-    for (int i = 0; i < TILE_MAX + 3; i++) t.sums[i] = vec_zero();
-    if (n_x == 1) at = decode_lines(dtype, &t, d->k, n_rows);
-    for (; at + VEC <= d->k; at += VEC) step(dtype, &t, at, 0, n_rows, n_x);
-    if (at < d->k) step(dtype, &t, at, d->k - at, n_rows, n_x);
-    float total[TILE_MAX + 3];
-#pragma GCC unroll 8
-    for (int i = 0; i < n_rows * n_x; i += 4)
-        _mm_storeu_ps(total + i, vec_total4(t.sums[i], t.sums[i + 1], t.sums[i + 2], t.sums[i + 3]));
-    float *out = d->out + m * d->ld_out + r;
-#pragma GCC unroll 8
-    for (int j = 0; j < n_x; j++)
-#pragma GCC unroll 8
-        for (int i = 0; i < n_rows; i++) out[(size_t)j * d->ld_out + (size_t)i] = total[j * n_rows + i];
+    for (int i = 0; i < n_rows * n_x; i++) t.sums[i] = vec_zero();
+    accumulate(dtype, &t, d->k, n_rows, n_x);
+    store_totals(&t, n_rows, n_x, d->out + m * d->ld_out + r, d->ld_out);
 }
 
 /* All rows against `n_x` activations from m on. */
 static ALWAYS_INLINE void panel(enum lr_dtype dtype, const struct dot *d, size_t m, const int n_x) {
+    const size_t rows = n_x == 1 ? DECODE_ROWS : TILE_ROWS;
     size_t r = 0;
-    const int rows = n_x == 1 ? DECODE_ROWS : TILE_ROWS;
-    for (; r + (size_t)rows <= d->rows; r += (size_t)rows) run_tile(dtype, d, r, m, rows, n_x);
+    for (; r + rows <= d->rows; r += rows) run_tile(dtype, d, r, m, (int)rows, n_x);
     for (; r < d->rows; r++) run_tile(dtype, d, r, m, 1, n_x);
 }
 
