@@ -56,6 +56,7 @@ typedef void kernel_add_fn(float *x, const float *y, size_t n);
 typedef void kernel_store_kv_fn(const float *x, size_t n, enum kv_type type, void *out);
 typedef void kernel_attention_fn(const struct attention_task *task);
 
+#define KERNEL_BLAS_NEVER UINT32_MAX
 struct kernel_table {
     const char *name;                       /* "generic", "avx2", "avx512" */
     kernel_widen_fn *widen[LR_DTYPE_COUNT]; /* NULL where the dtype is not supported */
@@ -68,7 +69,8 @@ struct kernel_table {
     kernel_add_fn *add;
     kernel_store_kv_fn *store_kv;
     kernel_attention_fn *attention;
-    uint32_t blas_from; /* under MATMUL_AUTO, OpenBLAS takes products of this many activations and more */
+    /* Under MATMUL_AUTO OpenBLAS takes products of this many activations and more (KERNEL_BLAS_NEVER). */
+    uint32_t blas_from;
 };
 
 /* The table for `features` (enum cpu_feature), no higher than `isa` (NULL: the best). LR_EUSAGE names the
@@ -82,16 +84,17 @@ struct matmul {
     const struct kernel_table *kernels;
     struct threads *threads;
     enum matmul_mode mode;
-    void *blas; /* per-thread panels for kernel/blas.c; NULL with MATMUL_NATIVE */
+    void *blas; /* per-thread panels for kernel/blas.c; NULL where all products are native */
 };
 
-/* Prepares: with auto or blas, allocates the panels and warms OpenBLAS's buffers (one call a thread). Where a
- * limit on address space leaves no room for OpenBLAS's buffers, native is taken and a warning logged. */
+/* Prepares: with blas, and with auto where `kernels` are ever slower than it, loads OpenBLAS, allocates the
+ * panels and warms its buffers (one call a thread). Where OpenBLAS is not installed, or a limit leaves no
+ * room for its buffers, native is taken and a warning logged. */
 enum lr_status matmul_open(const struct kernel_table *kernels, struct threads *threads, enum matmul_mode mode,
                            struct matmul *out, struct lr_error *err);
 void matmul_close(struct matmul *m);
 /* Bytes that matmul_open takes for `threads`: panels and OpenBLAS's own buffers. */
-uint64_t matmul_memory(enum matmul_mode mode, uint32_t threads);
+uint64_t matmul_memory(const struct kernel_table *kernels, enum matmul_mode mode, uint32_t threads);
 
 /* out[m, r] = x[m, :] . w[r, :] + bias[r] for all rows of `w`; x [n_x, w->cols], out [n_x, w->rows], both f32
  * and dense; bias [w->rows] or NULL. Threads split the rows. */

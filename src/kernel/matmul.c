@@ -1,11 +1,13 @@
 /* Matrix products over all threads: native dot products or OpenBLAS, row pieces handed out one by one. */
 #include "kernel/blas.h"
 
-/* A task reads about this many bytes of weights: they stay in the second-level cache while all activations
- * pass over them, and it is long enough to hide the handing out. */
+/* A task reads about this many bytes of weights: enough to hide the handing out, and few enough to stay in
+ * the second-level cache while all activations pass over them. */
 #define PIECE_BYTES (128u << 10)
-/* Rows of a piece are a multiple of this, so that tiles are whole. */
-#define PIECE_ROWS 8
+/* Rows of a piece are a multiple of this, so that tiles are whole; with more than a few activations of the
+ * second, as each tile of activations is copied once a piece. */
+#define PIECE_ROWS         12
+#define PIECE_ROWS_PREFILL 48
 
 struct product {
     const struct matmul *m;
@@ -17,11 +19,15 @@ struct product {
     bool blas;
 };
 
+static bool wants_blas(const struct kernel_table *kernels, enum matmul_mode mode) {
+    return mode == MATMUL_BLAS || (mode == MATMUL_AUTO && kernels->blas_from != KERNEL_BLAS_NEVER);
+}
+
 enum lr_status matmul_open(const struct kernel_table *kernels, struct threads *threads, enum matmul_mode mode,
                            struct matmul *out, struct lr_error *err) {
     struct blas *blas = NULL;
     *out = (struct matmul){.kernels = kernels, .threads = threads, .mode = MATMUL_NATIVE};
-    if (mode != MATMUL_NATIVE) LR_TRY(blas_open(kernels, threads, &blas, err));
+    if (wants_blas(kernels, mode)) LR_TRY(blas_open(kernels, threads, &blas, err));
     out->blas = blas;
     if (blas) out->mode = mode;
     return LR_OK;
@@ -32,14 +38,14 @@ void matmul_close(struct matmul *m) {
     *m = (struct matmul){0};
 }
 
-uint64_t matmul_memory(enum matmul_mode mode, uint32_t threads) {
-    return mode == MATMUL_NATIVE ? 0 : blas_memory(threads);
+uint64_t matmul_memory(const struct kernel_table *kernels, enum matmul_mode mode, uint32_t threads) {
+    return wants_blas(kernels, mode) ? blas_memory(threads) : 0;
 }
 
-static size_t native_piece(const struct tensor_view *w) {
-    uint64_t row = w->cols * lr_dtype_size(w->dtype);
-    uint64_t rows = row == 0 ? w->rows : PIECE_BYTES / row;
-    return (size_t)(rows < PIECE_ROWS ? PIECE_ROWS : rows - rows % PIECE_ROWS);
+static size_t native_piece(const struct tensor_view *w, size_t n_x) {
+    uint64_t row = w->cols * lr_dtype_size(w->dtype), rows = row == 0 ? w->rows : PIECE_BYTES / row;
+    size_t step = n_x < PIECE_ROWS ? PIECE_ROWS : PIECE_ROWS_PREFILL;
+    return (size_t)(rows < step ? step : rows - rows % step);
 }
 
 static void add_bias(const struct product *p, size_t first, size_t n) {
@@ -67,6 +73,6 @@ void matmul_run(const struct matmul *m, const struct tensor_view *w, const float
     bool want_blas = m->mode == MATMUL_BLAS || (m->mode == MATMUL_AUTO && n_x >= m->kernels->blas_from);
     p.piece = want_blas ? blas_piece(w, n_x) : 0;
     p.blas = p.piece > 0;
-    if (!p.blas) p.piece = native_piece(w);
+    if (!p.blas) p.piece = native_piece(w, n_x);
     threads_run(m->threads, (uint32_t)((w->rows + p.piece - 1) / p.piece), run_piece, &p);
 }

@@ -13,10 +13,15 @@
         .attention = attention_##isa, .blas_from = crossover                                                 \
     }
 
+/* Where OpenBLAS 0.3.21 is 10 % faster than our own products, on one core of a Zen 5 (tests/bench/bench_dot,
+ * GFLOPS with [2048, 2048] bf16, f32 and 8, 32, 128 activations):
+ *   generic  bf16  21,  21,  21;  f32  20,  20,  20;  OpenBLAS with AVX2     40,  84, 112
+ *   avx2     bf16 100, 100, 100;  f32 100, 100, 100;  OpenBLAS with AVX2     40,  84, 112
+ *   avx512   bf16 200, 200, 200;  f32 200, 200, 200;  OpenBLAS with AVX-512  37, 100, 173 */
 static const struct kernel_table generic = KERNEL_TABLE(generic, 4);
 #if defined(__x86_64__)
-static const struct kernel_table avx2 = KERNEL_TABLE(avx2, 32);
-static const struct kernel_table avx512 = KERNEL_TABLE(avx512, 32);
+static const struct kernel_table avx2 = KERNEL_TABLE(avx2, KERNEL_BLAS_NEVER);
+static const struct kernel_table avx512 = KERNEL_TABLE(avx512, KERNEL_BLAS_NEVER);
 #define X86_TABLE(isa) &isa
 #else
 #define X86_TABLE(isa) NULL

@@ -107,7 +107,7 @@ static double best_flops(struct bench *b, const struct matmul *m, struct tensor_
 }
 
 static void prefill(struct bench *b, const struct matmul *native, const struct matmul *blas) {
-    static const size_t counts[] = {1, 2, 6, 16, 32, 128, 512};
+    static const size_t counts[] = {1, 2, 4, 8, 16, 32, 64, 128, 512};
     for (size_t d = 0; d < 3; d++) {
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
             struct tensor_view w = {NULL, dtypes[d], 2048, 2048};

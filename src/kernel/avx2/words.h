@@ -12,8 +12,8 @@ typedef __m256 vec;
 enum {
     VEC = 8,
     /* Tiles that fill the 16 registers: weight rows times activations, and rows for one activation. */
-    TILE_ROWS = 2,
-    TILE_X = 6,
+    TILE_ROWS = 3,
+    TILE_X = 4,
     DECODE_ROWS = 4
 };
 

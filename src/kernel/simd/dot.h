@@ -36,15 +36,19 @@ struct dot {
 enum {
     ROWS_MAX = TILE_ROWS > DECODE_ROWS ? TILE_ROWS : DECODE_ROWS,
     TILE_MAX = TILE_ROWS * TILE_X > DECODE_ROWS ? TILE_ROWS *TILE_X : DECODE_ROWS,
-    CACHE_LINE = 64
+    CACHE_LINE = 64,
+    /* With several tiles of activations K is done in blocks: one tile's part of a block is copied together,
+     * and stays in the first-level cache while CHUNK_ROWS rows pass over it. */
+    K_BLOCK = 512,
+    CHUNK_ROWS = 48
 };
 
-/* A tile under way: weight rows from w on, activations from x on, a vector of sums for each output. Where the
- * functions below are inlined the counts are constants and the sums are registers. */
+/* A tile under way: `n` elements of weight rows from w on and of activations from x on, a vector of sums for
+ * each output. Where the functions below are inlined the counts are constants and the sums are registers. */
 struct tile {
     const char *w;
     const float *x;
-    size_t row_bytes, ld_x;
+    size_t row_bytes, ld_x, n;
     vec sums[TILE_MAX + 3]; /* [n_x, n_rows] */
 };
 
@@ -73,21 +77,23 @@ static ALWAYS_INLINE void fetch_ahead(const char *p, size_t bytes) {
     _mm_prefetch((const char *)((uintptr_t)p + bytes), _MM_HINT_T0);
 }
 
-/* All of K, a cache line of each row at a time, while the lines of the rows that come next are fetched: a row
- * often is a page, where the processor's own prefetching ends (measured: a third faster). */
-static ALWAYS_INLINE void accumulate(enum lr_dtype dtype, struct tile *t, size_t k, const int n_rows,
+/* A cache line of each row at a time. With the first activations, when the weights come from memory, the
+ * lines of the rows that come next are fetched meanwhile: a row often is a page, where the processor's own
+ * fetching ahead ends (measured: a third faster; later, when they come from the cache, up to a quarter
+ * slower). */
+static ALWAYS_INLINE void accumulate(enum lr_dtype dtype, struct tile *t, bool fetch, const int n_rows,
                                      const int n_x) {
     const size_t line = CACHE_LINE / weight_size(dtype);
     size_t at = 0;
-    for (; at + line <= k; at += line) {
+    for (; at + line <= t->n; at += line) {
 #pragma GCC unroll 8
-        for (int i = 0; i < n_rows; i++)
+        for (int i = 0; fetch && i < n_rows; i++)
             fetch_ahead(t->w, (size_t)(n_rows + i) * t->row_bytes + at * weight_size(dtype));
 #pragma GCC unroll 8
         for (size_t u = 0; u < line; u += VEC) step(dtype, t, at + u, 0, n_rows, n_x);
     }
-    for (; at + VEC <= k; at += VEC) step(dtype, t, at, 0, n_rows, n_x);
-    if (at < k) step(dtype, t, at, k - at, n_rows, n_x);
+    for (; at + VEC <= t->n; at += VEC) step(dtype, t, at, 0, n_rows, n_x);
+    if (at < t->n) step(dtype, t, at, t->n - at, n_rows, n_x);
 }
 
 static ALWAYS_INLINE void store_totals(struct tile *t, const int n_rows, const int n_x, float *out,
@@ -104,48 +110,88 @@ static ALWAYS_INLINE void store_totals(struct tile *t, const int n_rows, const i
         for (int i = 0; i < n_rows; i++) out[(size_t)j * ld_out + (size_t)i] = total[j * n_rows + i];
 }
 
-/* Outputs of `n_rows` rows from r and `n_x` activations from m on. */
-static ALWAYS_INLINE void run_tile(enum lr_dtype dtype, const struct dot *d, size_t r, size_t m,
-                                   const int n_rows, const int n_x) {
-    size_t row_bytes = d->k * weight_size(dtype);
+/* Elements [from, to) of K for some activations: the first is number m. */
+struct block {
+    size_t from, to, m;
+    const float *x; /* element `from` of activation m, row stride ld_x */
+    size_t ld_x;
+};
+
+/* The block's part of the outputs of `n_rows` rows from r on. The sums so far come from `parked` and go
+ * there, but at the beginning and the end of K. */
+static ALWAYS_INLINE void run_tile(enum lr_dtype dtype, const struct dot *d, const struct block *b, size_t r,
+                                   const int n_rows, const int n_x, vec *parked) {
     struct tile t = {
-        .w = d->w + r * row_bytes, .x = d->x + m * d->ld_x, .row_bytes = row_bytes, .ld_x = d->ld_x};
+        .row_bytes = d->k * weight_size(dtype), .x = b->x, .ld_x = b->ld_x, .n = b->to - b->from};
+    t.w = d->w + r * t.row_bytes + b->from * weight_size(dtype);
 #pragma GCC unroll 32
-    for (int i = 0; i < n_rows * n_x; i++) t.sums[i] = vec_zero();
-    accumulate(dtype, &t, d->k, n_rows, n_x);
-    store_totals(&t, n_rows, n_x, d->out + m * d->ld_out + r, d->ld_out);
+    for (int i = 0; i < n_rows * n_x; i++) t.sums[i] = b->from ? parked[i] : vec_zero();
+    accumulate(dtype, &t, b->m == 0, n_rows, n_x);
+    if (b->to == d->k) {
+        store_totals(&t, n_rows, n_x, d->out + b->m * d->ld_out + r, d->ld_out);
+        return;
+    }
+#pragma GCC unroll 32
+    for (int i = 0; i < n_rows * n_x; i++) parked[i] = t.sums[i];
 }
 
-/* All rows against `n_x` activations from m on. */
-static ALWAYS_INLINE void panel(enum lr_dtype dtype, const struct dot *d, size_t m, const int n_x) {
+/* Rows [first, last) against the block's `n_x` activations; parked is NULL where the block is all of K. */
+static ALWAYS_INLINE void run_rows(enum lr_dtype dtype, const struct dot *d, const struct block *b,
+                                   size_t first, size_t last, const int n_x, vec *parked) {
     const size_t rows = n_x == 1 ? DECODE_ROWS : TILE_ROWS;
-    size_t r = 0;
-    for (; r + rows <= d->rows; r += rows) run_tile(dtype, d, r, m, (int)rows, n_x);
-    for (; r < d->rows; r++) run_tile(dtype, d, r, m, 1, n_x);
+    size_t r = first;
+    for (; r + rows <= last; r += rows) {
+        run_tile(dtype, d, b, r, (int)rows, n_x, parked);
+        if (parked) parked += rows * (size_t)n_x;
+    }
+    for (; r < last; r++) {
+        run_tile(dtype, d, b, r, 1, n_x, parked);
+        if (parked) parked += n_x;
+    }
+}
+
+/* Rows [first, last) against `n_x` activations from m on, in blocks of K. */
+static ALWAYS_INLINE void run_blocks(enum lr_dtype dtype, const struct dot *d, size_t first, size_t last,
+                                     size_t m, const int n_x) {
+    vec parked[CHUNK_ROWS * TILE_X];
+    float x[TILE_X * K_BLOCK] __attribute__((aligned(64)));
+    for (size_t from = 0; from < d->k; from += K_BLOCK) {
+        struct block b = {from, d->k - from > K_BLOCK ? from + K_BLOCK : d->k, m, x, K_BLOCK};
+        for (size_t j = 0; j < (size_t)n_x; j++)
+            memcpy(x + j * K_BLOCK, d->x + (m + j) * d->ld_x + from, (b.to - from) * sizeof *x);
+        run_rows(dtype, d, &b, first, last, n_x, parked);
+    }
+}
+
+static ALWAYS_INLINE void dot_blocks(enum lr_dtype dtype, const struct dot *d, size_t first, size_t last) {
+    size_t m = 0;
+    for (; m + TILE_X <= d->n_x; m += TILE_X) run_blocks(dtype, d, first, last, m, TILE_X);
+    const size_t rest = d->n_x - m;
+    if (TILE_X > 5 && rest == 5) run_blocks(dtype, d, first, last, m, 5);
+    if (TILE_X > 4 && rest == 4) run_blocks(dtype, d, first, last, m, 4);
+    if (rest == 3) run_blocks(dtype, d, first, last, m, 3);
+    if (rest == 2) run_blocks(dtype, d, first, last, m, 2);
+    if (rest == 1) run_blocks(dtype, d, first, last, m, 1);
+}
+
+/* At most one tile of activations: rows are read from memory, once and to their ends. */
+static ALWAYS_INLINE void dot_whole(enum lr_dtype dtype, const struct dot *d) {
+    const struct block b = {0, d->k, 0, d->x, d->ld_x};
+    if (d->n_x == 1) run_rows(dtype, d, &b, 0, d->rows, 1, NULL);
+    if (d->n_x == 2) run_rows(dtype, d, &b, 0, d->rows, 2, NULL);
+    if (d->n_x == 3) run_rows(dtype, d, &b, 0, d->rows, 3, NULL);
+    if (d->n_x == 4) run_rows(dtype, d, &b, 0, d->rows, 4, NULL);
+    if (TILE_X > 4 && d->n_x == 5) run_rows(dtype, d, &b, 0, d->rows, 5, NULL);
+    if (TILE_X > 5 && d->n_x == 6) run_rows(dtype, d, &b, 0, d->rows, 6, NULL);
 }
 
 static ALWAYS_INLINE void dot(enum lr_dtype dtype, const struct dot *d) {
-    size_t m = 0;
-    for (; m + TILE_X <= d->n_x; m += TILE_X) panel(dtype, d, m, TILE_X);
-    switch (d->n_x - m) {
-    case 5:
-        panel(dtype, d, m, 5);
-        break;
-    case 4:
-        panel(dtype, d, m, 4);
-        break;
-    case 3:
-        panel(dtype, d, m, 3);
-        break;
-    case 2:
-        panel(dtype, d, m, 2);
-        break;
-    case 1:
-        panel(dtype, d, m, 1);
-        break;
-    default:
-        break;
+    if (d->n_x <= TILE_X || d->k == 0) {
+        dot_whole(dtype, d);
+        return;
     }
+    for (size_t r = 0; r < d->rows; r += CHUNK_ROWS)
+        dot_blocks(dtype, d, r, d->rows - r < CHUNK_ROWS ? d->rows : r + CHUNK_ROWS);
 }
 
 #define DEFINE_DTYPE(label, dtype)                                                                           \
