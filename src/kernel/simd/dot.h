@@ -74,7 +74,9 @@ static ALWAYS_INLINE void step(enum lr_dtype dtype, struct tile *t, size_t at, s
 
 /* Asks for the cache line `bytes` after p, which may lie past the end of the matrix. */
 static ALWAYS_INLINE void fetch_ahead(const char *p, size_t bytes) {
-    _mm_prefetch((const char *)((uintptr_t)p + bytes), _MM_HINT_T0);
+    __asm__ volatile("prefetcht0 (%0,%1)"
+                     :
+                     : "r"(p), "r"(bytes)); /* no pointer past the end is formed in C */
 }
 
 /* A cache line of each row at a time. With the first activations, when the weights come from memory, the
