@@ -3,6 +3,7 @@
 
 #include "cli/json_write.h"
 #include "cli/prompt.h"
+#include "cli/signals.h"
 
 struct tokenizing {
     struct lr_engine *engine;
@@ -42,6 +43,7 @@ static enum lr_status tokenize(struct tokenizing *t, const struct options *o, st
     eo.tokenizer_only = true;
     LR_TRY(lr_engine_open(o->model_dir, &eo, &t->engine, err));
     LR_TRY(lr_tokenize(t->engine, t->prompt.text.data, t->prompt.text.len, !o->raw, &t->ids, &t->n, err));
+    if (*signals_flag()) return lr_fail(err, LR_EINTERRUPTED, "interrupted");
     int bad = o->json ? write_json(t, &b) : write_plain(t, &b);
     enum lr_status status = console_answer(c, &b, bad, err);
     lr_buf_free(&b);

@@ -154,7 +154,7 @@ static void log_ignored(const struct binder *b) {
                    LR_STR_ARGS(name));
             warned = true;
         }
-        lr_log(LR_LOG_DEBUG, "ignored tensor '%.*s'", LR_STR_ARGS(name));
+        lr_log(LR_LOG_INFO, "ignored tensor '%.*s'", LR_STR_ARGS(name));
     }
 }
 

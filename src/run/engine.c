@@ -69,7 +69,7 @@ static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
     LR_TRY(bind_model(&e->spec, &e->catalog, &e->binding, err));
     LR_TRY(store_open(&e->catalog, &e->store, err));
     if (e->tokenizer && tokenizer_size(e->tokenizer) > e->spec.vocab)
-        lr_log(LR_LOG_DEBUG, "the tokenizer has %u ids, the embedding %u rows", tokenizer_size(e->tokenizer),
+        lr_log(LR_LOG_INFO, "the tokenizer has %u ids, the embedding %u rows", tokenizer_size(e->tokenizer),
                e->spec.vocab);
     return model_open(&e->spec, &e->binding, &e->store, &e->matmul, &e->model, err);
 }

@@ -180,3 +180,38 @@ def test_weights_that_are_not_numbers(tiny):
     nan = {"F32": b"\0\0\xc0\x7f", "BF16": b"\xc0\x7f", "F16": b"\0\x7e"}[row["dtype"]]
     write_tensors(tiny, header, data[:begin] + nan * ((end - begin) // size) + data[end:])
     refused(llm_run(tiny, "x"), 3, "not numbers")
+
+
+def test_what_is_ignored_is_listed_when_asked_for(tiny):
+    header, data = tensors_of(tiny)
+    end = len(data)
+    header["vision_tower.x"] = {"dtype": "F32", "shape": [1], "data_offsets": [end, end + 4]}
+    header["model.layers.0.self_attn.q_proj.bias"] = {"dtype": "F32", "shape": [1], "data_offsets": [end + 4, end + 8]}
+    write_tensors(tiny, header, data + bytes(8))
+    told = llm_run("-v", "-n", "1", tiny, "x")
+    plain = llm_run("-n", "1", tiny, "x")
+    assert told.status == plain.status == 0
+    assert "ignored tensor 'vision_tower.x'" in told.err and "ignored tensor 'model.layers.0.self_attn.q_proj.bias'" in told.err
+    assert "vision_tower" not in plain.err and "q_proj.bias" in plain.err
+
+
+def test_a_tokenizer_larger_than_the_embedding_is_told_when_asked_for(tiny):
+    tokenizer = json.loads((tiny / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["beyond"] = 1000
+    (tiny / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert "the tokenizer has" in llm_run("-v", "-n", "1", tiny, "x").err
+    assert "the tokenizer has" not in llm_run("-n", "1", tiny, "x").err
+
+
+def test_layer_types_win_over_the_window_of_mistral(tmp_path):
+    ids = ",".join(str(n) for n in range(3, 40))
+    outs = {}
+    for name, window, types in (("no", None, None), ("full", 8, "full_attention"), ("all", 8, None), ("sliding", 8, "sliding_attention")):
+        folder = copy_golden("mistral_window", tmp_path / name)
+        config = json.loads((folder / "config.json").read_text())
+        config["sliding_window"] = window
+        if types:
+            config["layer_types"] = [types] * config["num_hidden_layers"]
+        (folder / "config.json").write_text(json.dumps(config))
+        outs[name] = llm_run("-q", "--greedy", "--precise", "-n", "8", "--ids", folder, ids).out
+    assert outs["no"] == outs["full"] != outs["all"] == outs["sliding"]

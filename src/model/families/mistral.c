@@ -1,5 +1,5 @@
-/* Mistral: Llama's decoder with a sliding window in every layer (4,096 unless the config says otherwise; null
- * is none). */
+/* Mistral: Llama's decoder with a sliding window (4,096 unless the config says otherwise; null is none) in
+ * every layer, or where layer_types is present in those that it names (transformers' Ministral). */
 #include "model/families/family.h"
 
 static void defaults(struct model_config *c) {
@@ -15,7 +15,8 @@ static void defaults(struct model_config *c) {
 }
 
 static void describe(const struct model_config *c, struct model_spec *s) {
-    for (uint32_t i = 0; i < s->layers; i++) s->window[i] = c->sliding_window;
+    for (uint32_t i = 0; i < s->layers; i++)
+        s->window[i] = c->has_layer_types && !c->layer_sliding[i] ? 0 : c->sliding_window;
 }
 
 const struct family family_mistral = {"mistral", "MistralForCausalLM", defaults, describe};
