@@ -170,6 +170,7 @@ static enum lr_status answer_json(struct generation *g, struct lr_error *err) {
 
 static void tell_summary(struct generation *g) {
     const struct lr_generate_result *r = &g->result;
+    if (output_shares_line(&g->console->out)) fputc('\n', stderr);
     console_note(g->console,
                  "%u tokens, %.1f tok/s; prompt %u tokens, %.1f tok/s; first token after %.2f s; peak memory "
                  "%.0f MiB; seed %llu",

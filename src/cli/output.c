@@ -1,6 +1,7 @@
 #include "cli/output.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool output_write(struct output *o, const char *data, size_t len) {
@@ -20,6 +21,12 @@ bool output_write(struct output *o, const char *data, size_t len) {
 
 void output_end_text(struct output *o) {
     if (o->last && o->last != '\n' && isatty(STDOUT_FILENO)) output_write(o, "\n", 1);
+}
+
+bool output_shares_line(const struct output *o) {
+    struct stat out, err;
+    if (!o->last || o->last == '\n' || fstat(STDOUT_FILENO, &out) || fstat(STDERR_FILENO, &err)) return false;
+    return out.st_dev == err.st_dev && out.st_ino == err.st_ino;
 }
 
 bool output_closed(const struct output *o) {

@@ -17,6 +17,8 @@ struct output {
 bool output_write(struct output *o, const char *data, size_t len);
 /* A newline where a person reads the text: on a terminal, and when the text did not end with one. */
 void output_end_text(struct output *o);
+/* Whether a line on standard error would be glued to the text: both go to one place (`> log 2>&1`). */
+bool output_shares_line(const struct output *o);
 bool output_closed(const struct output *o);
 /* LR_EFAILED when something could not be written, a closed pipe apart. */
 enum lr_status output_status(const struct output *o, struct lr_error *err);

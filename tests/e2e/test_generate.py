@@ -46,6 +46,12 @@ def test_text_alone_goes_to_stdout(tiny):
                      r"seed \d+$", run.lines[-1]), run
 
 
+def test_the_summary_has_a_line_of_its_own_where_both_go_to_one_place(tiny):
+    text = llm_run("--greedy", "-n", "8", "-q", tiny, "hello").out
+    both = subprocess.run(command("--greedy", "-n", "8", tiny, "hello"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+    assert both.startswith(text + b"\nllm-run: 8 tokens"), both
+
+
 def test_no_newline_is_added_but_on_a_terminal(tiny):
     plain = llm_run("--greedy", "-n", "8", "-q", tiny, "hello").out
     leader, follower = pty.openpty()
