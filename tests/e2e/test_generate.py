@@ -211,7 +211,8 @@ def test_a_full_disk_is_1(tiny):
 
 
 def endless(folder, *more):
-    """A run that takes long enough to be stopped: a context of 200,000 positions, no end of text."""
+    """A run that takes long enough to be stopped: a context of 200,000 positions, no end of text. Read it unbuffered: communicate()
+    does not see what a buffer took from the pipe."""
     config = json.loads((folder / "config.json").read_text())
     config["max_position_embeddings"] = 200_000
     (folder / "config.json").write_text(json.dumps(config))
@@ -221,7 +222,7 @@ def endless(folder, *more):
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_and_keeps_what_there_is(tiny, number, status):
     expected = llm_run("-q", "--greedy", "--ignore-eos", "-n", "16", tiny, "hello").out
-    p = subprocess.Popen(endless(tiny), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p = subprocess.Popen(endless(tiny), stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     first = p.stdout.read(1)
     p.send_signal(number)
     out, err = p.communicate(timeout=60)
@@ -230,7 +231,7 @@ def test_a_signal_stops_and_keeps_what_there_is(tiny, number, status):
 
 
 def test_a_signal_gives_json_of_what_there_is(tiny):
-    p = subprocess.Popen(endless(tiny, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p = subprocess.Popen(endless(tiny, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     time.sleep(1.5)
     p.send_signal(signal.SIGINT)
     out, _ = p.communicate(timeout=60)
