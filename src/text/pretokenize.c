@@ -36,12 +36,6 @@ struct pretokenizer {
     size_t count;
 };
 
-void piece_list_free(struct piece_list *l) {
-    lr_buf_free(&l->text);
-    lr_free(l->spans);
-    *l = (struct piece_list){0};
-}
-
 /* ---- parsing --------------------------------------------------------------------------------------------------- */
 
 static enum lr_status parse_any(struct json spec, struct pretokenizer *p, int depth, struct lr_error *err);
@@ -231,13 +225,30 @@ void pretokenizer_free(struct pretokenizer *p) {
 
 /* ---- applying -------------------------------------------------------------------------------------------------- */
 
-/* What one call needs beside the pieces; freed at its end. */
+/* What a call needs beside the pieces; kept in the list of pieces from call to call. */
 struct splitting {
     struct regex_scratch *scratch[MAX_STAGES];
     struct part_list parts;
     struct lr_buf changed;
-    bool first; /* the piece at hand begins the whole input */
+    struct piece_list lists[2]; /* between stages, used in turn */
+    bool first;                 /* the piece at hand begins the whole input */
 };
+
+static void splitting_free(struct splitting *w) {
+    for (size_t i = 0; i < MAX_STAGES; i++) regex_scratch_close(w->scratch[i]);
+    piece_list_free(&w->lists[0]);
+    piece_list_free(&w->lists[1]);
+    lr_free(w->parts.parts);
+    lr_buf_free(&w->changed);
+    lr_free(w);
+}
+
+void piece_list_free(struct piece_list *l) {
+    lr_buf_free(&l->text);
+    lr_free(l->spans);
+    if (l->work) splitting_free(l->work);
+    *l = (struct piece_list){0};
+}
 
 static enum lr_status emit(const struct stage *s, struct lr_str part, struct piece_list *out,
                            struct lr_error *err) {
@@ -291,18 +302,16 @@ static enum lr_status apply_to_piece(const struct stage *s, struct splitting *w,
     return LR_OK;
 }
 
-/* Runs all stages; the pieces of one are the input of the next. `lists` are two scratch lists, used in turn.
- */
+/* Runs all stages; the pieces of one are the input of the next. */
 static enum lr_status run_stages(const struct pretokenizer *p, struct splitting *w, struct lr_str text,
-                                 bool first, struct piece_list lists[2], struct piece_list *out,
-                                 struct lr_error *err) {
+                                 bool first, struct piece_list *out, struct lr_error *err) {
     struct piece_span whole = {0, text.len};
     const struct piece_span *spans = &whole;
     const char *base = text.data;
     size_t n = 1;
     bool at_start = first; /* whether the first piece still begins where the text does */
     for (size_t i = 0; i < p->count; i++) {
-        struct piece_list *to = i + 1 == p->count ? out : &lists[i % 2];
+        struct piece_list *to = i + 1 == p->count ? out : &w->lists[i % 2];
         if (to != out) to->count = to->text.len = 0;
         for (size_t k = 0; k < n; k++) {
             w->first = at_start && k == 0;
@@ -323,14 +332,7 @@ enum lr_status pretokenizer_apply(const struct pretokenizer *p, struct lr_str te
                                   struct piece_list *out, struct lr_error *err) {
     static const struct stage none = {0};
     if (!p || !p->count) return emit(&none, text, out, err);
-    struct splitting w = {0};
-    struct piece_list lists[2];
-    memset(lists, 0, sizeof lists);
-    enum lr_status status = run_stages(p, &w, text, first, lists, out, err);
-    for (size_t i = 0; i < p->count; i++) regex_scratch_close(w.scratch[i]);
-    piece_list_free(&lists[0]);
-    piece_list_free(&lists[1]);
-    lr_free(w.parts.parts);
-    lr_buf_free(&w.changed);
-    return status;
+    if (!out->work) out->work = lr_calloc(1, sizeof *out->work);
+    if (!out->work) return lr_fail_memory(err, "splitting a text", sizeof *out->work);
+    return run_stages(p, out->work, text, first, out, err);
 }

@@ -11,12 +11,14 @@ struct pretokenizer;
 struct piece_span {
     size_t begin, len; /* in piece_list.text */
 };
-/* Pieces in order; empty ones do not occur. Starts as {0}; reused between calls by setting count and text.len
- * to 0. */
+/* Pieces in order; empty ones do not occur. Starts as {0}; reused between calls with the same pre-tokenizer
+ * by setting count and text.len to 0. */
+struct splitting;
 struct piece_list {
     struct lr_buf text;
     struct piece_span *spans; /* [count] */
     size_t count, cap;
+    struct splitting *work; /* pretokenizer_apply's own */
 };
 void piece_list_free(struct piece_list *l);
 

@@ -9,8 +9,8 @@
 
 #define MATCH_LIMIT     100000000u
 #define HEAP_LIMIT_KIB  (512u * 1024u)
-#define JIT_STACK_FIRST (32u * 1024u)
-#define JIT_STACK_MOST  (1024u * 1024u)
+#define JIT_STACK_FIRST (64u * 1024u)
+#define JIT_STACK_MOST  (4u * 1024u * 1024u)
 
 struct regex {
     pcre2_general_context *heap;
@@ -21,8 +21,9 @@ struct regex {
 struct regex_scratch {
     pcre2_match_data *data;
     pcre2_match_context *context;
-    pcre2_jit_stack *stack;
-    struct lr_buf subject; /* the text with older characters in place of newer ones */
+    pcre2_general_context *heap;
+    pcre2_jit_stack *stack; /* made when the 32 KiB that PCRE2 takes by itself have once been too few */
+    struct lr_buf subject;  /* the text with older characters in place of newer ones */
 };
 
 static void *take(PCRE2_SIZE size, void *ctx) {
@@ -95,14 +96,13 @@ enum lr_status regex_scratch_open(const struct regex *r, struct regex_scratch **
     if (!s) return lr_fail_memory(err, "matching", sizeof *s);
     s->data = pcre2_match_data_create_from_pattern(r->code, r->heap);
     s->context = pcre2_match_context_create(r->heap);
-    s->stack = pcre2_jit_stack_create(JIT_STACK_FIRST, JIT_STACK_MOST, r->heap);
-    if (!s->data || !s->context || !s->stack) {
+    s->heap = r->heap;
+    if (!s->data || !s->context) {
         regex_scratch_close(s);
-        return lr_fail_memory(err, "matching", JIT_STACK_FIRST);
+        return lr_fail_memory(err, "matching", sizeof *s);
     }
     pcre2_set_match_limit(s->context, MATCH_LIMIT);
     pcre2_set_heap_limit(s->context, HEAP_LIMIT_KIB);
-    pcre2_jit_stack_assign(s->context, NULL, s->stack);
     *out = s;
     return LR_OK;
 }
@@ -123,13 +123,26 @@ enum lr_status regex_subject(struct regex_scratch *s, struct lr_str *text, struc
     return LR_OK;
 }
 
+/* Again with a larger stack, and where that is too small too, by the interpreter. */
+static int match_with_room(const struct regex *r, struct regex_scratch *s, struct lr_str text, size_t from) {
+    PCRE2_SPTR subject = (PCRE2_SPTR)text.data;
+    int rc = PCRE2_ERROR_JIT_STACKLIMIT;
+    if (!s->stack) {
+        s->stack = pcre2_jit_stack_create(JIT_STACK_FIRST, JIT_STACK_MOST, s->heap);
+        if (!s->stack) return PCRE2_ERROR_NOMEMORY;
+        pcre2_jit_stack_assign(s->context, NULL, s->stack);
+        rc = pcre2_match(r->code, subject, text.len, from, PCRE2_NO_UTF_CHECK, s->data, s->context);
+    }
+    if (rc != PCRE2_ERROR_JIT_STACKLIMIT) return rc;
+    return pcre2_match(r->code, subject, text.len, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, s->data,
+                       s->context);
+}
+
 enum lr_status regex_find(const struct regex *r, struct regex_scratch *s, struct lr_str text, size_t from,
                           bool *found, size_t *begin, size_t *end, struct lr_error *err) {
     PCRE2_SPTR subject = (PCRE2_SPTR)text.data;
     int rc = pcre2_match(r->code, subject, text.len, from, PCRE2_NO_UTF_CHECK, s->data, s->context);
-    if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-        rc = pcre2_match(r->code, subject, text.len, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, s->data,
-                         s->context);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) rc = match_with_room(r, s, text, from);
     *found = rc > 0;
     if (rc == PCRE2_ERROR_NOMATCH) return LR_OK;
     if (rc == PCRE2_ERROR_NOMEMORY) return lr_fail_memory(err, "matching", text.len);

@@ -14,6 +14,8 @@ struct codes {
 };
 
 #define MOST_OF_ONE 32
+/* The place before the first final consonant of Hangul: it joins nothing, but utf8proc makes it vanish. */
+#define NO_FINAL 0x11A7
 
 static int decompose(struct codes *l, uint32_t c, utf8proc_option_t options) {
     if (lr_grow(&l->at, &l->cap, l->count + MOST_OF_ONE, sizeof *l->at)) return -1;
@@ -76,18 +78,89 @@ static int normalize_known(struct lr_str text, utf8proc_option_t options, struct
     return n < 0 ? -1 : lr_buf_append(out, l->at, (size_t)n);
 }
 
-/* The next stretch from `at` on that is not all ASCII, with the letter before it, which its marks may belong
- * to: [*begin, end), ending before an ASCII or unknown character. */
-static size_t stretch(struct lr_str text, size_t at, size_t *begin) {
-    size_t end = at;
-    while (end < text.len && (unsigned char)text.data[end] < 0x80) end++;
-    *begin = end > at ? end - 1 : end;
-    while (end < text.len && (unsigned char)text.data[end] >= 0x80) {
-        size_t next = end;
-        if (unicode_is_young(unicode_next(text, &next))) break;
-        end = next;
+/* Characters that are composed of two and stay so: whole blocks of letters without exclusions, but for three
+ * whose first part has a compatibility form. */
+static bool is_composed_letter(uint32_t c) {
+    if (c == 0x3D3 || c == 0x3D4 || c == 0x1E9B) return false;
+    return (c >= 0xC0 && c <= 0x24F) || (c >= 0x388 && c <= 0x4FF) || (c >= 0x1E00 && c <= 0x1EFF) ||
+           (c >= 0x3041 && c <= 0x30FF);
+}
+
+/* Whether a character is itself in the form and a starter that never joins what stands before it: a text can
+ * be cut in front of it. */
+static bool is_plain(uint32_t c, utf8proc_option_t options) {
+    const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
+    bool mark = p->category >= UTF8PROC_CATEGORY_MN && p->category <= UTF8PROC_CATEGORY_ME;
+    bool jamo = (c >= 0x1160 && c <= 0x11FF) || (c >= 0xD7B0 && c <= 0xD7FB);
+    if (mark || jamo || p->combining_class) return false;
+    bool syllable = c >= 0xAC00 && c <= 0xD7A3, decomposes = p->decomp_seqindex != UINT16_MAX;
+    if (!(options & UTF8PROC_COMPOSE)) return !decomposes && !syllable;
+    if (!decomposes) return true;
+    return p->decomp_type ? !(options & UTF8PROC_COMPAT) : is_composed_letter(c);
+}
+
+/* One pass over a text: what is plain is copied in runs, what is not is brought into the form together with
+ * the character before it, to which its marks may belong. */
+struct pass {
+    struct lr_str text;
+    utf8proc_option_t options;
+    struct codes codes;
+    struct lr_buf *out;
+    size_t done, at; /* text before `done` has been written, before `at` it has been looked at */
+    size_t base;     /* where the character before `at` begins; SIZE_MAX: it cannot take marks */
+    bool young;      /* the character at `at` is one to be left alone */
+};
+
+/* Goes on to the first character that is not plain, or the end. */
+static void skip_plain(struct pass *p) {
+    while (p->at < p->text.len) {
+        size_t next = p->at;
+        if ((unsigned char)p->text.data[next] < 0x80)
+            next++;
+        else if (!is_plain(unicode_next(p->text, &next), p->options))
+            return;
+        p->base = p->at;
+        p->at = next;
     }
-    return end;
+}
+
+/* Goes on to the first character that is plain, or to be left alone. */
+static void skip_others(struct pass *p) {
+    while (p->at < p->text.len && (unsigned char)p->text.data[p->at] >= 0x80) {
+        size_t next = p->at;
+        uint32_t c = unicode_next(p->text, &next);
+        p->young = unicode_is_young(c) || c == NO_FINAL;
+        if (p->young || is_plain(c, p->options)) return;
+        p->at = next;
+    }
+}
+
+static int copy_up_to(struct pass *p, size_t end) {
+    size_t begin = p->done;
+    p->done = end;
+    return end > begin ? lr_buf_append(p->out, p->text.data + begin, end - begin) : 0;
+}
+
+static int run_pass(struct pass *p) {
+    while (p->at < p->text.len) {
+        skip_plain(p);
+        size_t begin = p->base == SIZE_MAX ? p->at : p->base;
+        p->young = false;
+        size_t before = p->at;
+        skip_others(p);
+        if (p->at > before) {
+            if (copy_up_to(p, begin)) return -1;
+            struct lr_str part = {p->text.data + begin, p->at - begin};
+            if (normalize_known(part, p->options, &p->codes, p->out)) return -1;
+            p->done = p->at;
+            p->base = SIZE_MAX;
+        }
+        if (p->young) {
+            unicode_next(p->text, &p->at);
+            p->base = SIZE_MAX;
+        }
+    }
+    return copy_up_to(p, p->text.len);
 }
 
 int unicode_normalize(enum unicode_form form, struct lr_str text, struct lr_buf *out) {
@@ -97,22 +170,9 @@ int unicode_normalize(enum unicode_form form, struct lr_str text, struct lr_buf 
         [UNICODE_NFKC] = UTF8PROC_COMPOSE | UTF8PROC_COMPAT,
         [UNICODE_NFKD] = UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT,
     };
-    utf8proc_option_t options = (utf8proc_option_t)(forms[form] | UTF8PROC_STABLE);
-    struct codes l = {0};
-    int rc = 0;
-    for (size_t at = 0; at < text.len && !rc;) {
-        size_t begin, end = stretch(text, at, &begin);
-        if (end == text.len && begin + 1 == end && (unsigned char)text.data[begin] < 0x80) begin = end;
-        rc = lr_buf_append(out, text.data + at, begin - at);
-        if (!rc && end > begin)
-            rc = normalize_known((struct lr_str){text.data + begin, end - begin}, options, &l, out);
-        at = end;
-        if (rc || at == text.len || (unsigned char)text.data[at] < 0x80) continue;
-        size_t next = at;
-        unicode_next(text, &next);
-        rc = lr_buf_append(out, text.data + at, next - at);
-        at = next;
-    }
-    lr_free(l.at);
+    struct pass p = {.text = text, .out = out, .base = SIZE_MAX};
+    p.options = (utf8proc_option_t)(forms[form] | UTF8PROC_STABLE);
+    int rc = run_pass(&p);
+    lr_free(p.codes.at);
     return rc;
 }
