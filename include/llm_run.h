@@ -51,8 +51,8 @@ struct lr_engine;
 enum lr_matmul { LR_MATMUL_AUTO, LR_MATMUL_NATIVE, LR_MATMUL_BLAS };
 enum lr_kv { LR_KV_F16, LR_KV_F32 };
 enum lr_phase { LR_PHASE_LOAD, LR_PHASE_PREFILL };
-/* Called now and then with the work done and the whole (bytes when loading, tokens times layers when
- * reading a prompt). */
+/* Called now and then with the work done and the whole: tokens times layers when reading a prompt; bytes of
+ * the weights when loading, which is a session's first pass where they were not in the page cache. */
 typedef void lr_progress_fn(void *ctx, enum lr_phase phase, uint64_t done, uint64_t total);
 
 struct lr_engine_options {

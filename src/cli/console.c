@@ -78,9 +78,11 @@ int console_close(struct console *c, enum lr_status status, const struct lr_erro
     if (output_closed(&c->out)) return 0;
     int code = status == LR_EINTERRUPTED ? signals_status() : (int)status;
     if (status == LR_OK) return 0;
-    const char *message = status == LR_EINTERRUPTED ? "interrupted" : err->message;
+    /* an answer that was cut short has told so; what was interrupted before it says where */
+    const char *message = status == LR_EINTERRUPTED && !err->message[0] ? "interrupted" : err->message;
     if (c->json && !c->answered) tell_failure_as_json(c, code, message);
-    if (status != LR_EINTERRUPTED) write_line(c, "31", message);
+    bool wanted = status != LR_EINTERRUPTED || !c->quiet;
+    if (err->message[0] && wanted) write_line(c, "31", message);
     return code;
 }
 

@@ -171,12 +171,13 @@ static enum lr_status answer_json(struct generation *g, struct lr_error *err) {
 static void tell_summary(struct generation *g) {
     const struct lr_generate_result *r = &g->result;
     if (output_shares_line(&g->console->out)) fputc('\n', stderr);
-    console_note(g->console,
-                 "%u tokens, %.1f tok/s; prompt %u tokens, %.1f tok/s; first token after %.2f s; peak memory "
-                 "%.0f MiB; seed %llu",
-                 r->tokens, per_second(r->tokens, r->decode_s), g->prompt_tokens,
-                 per_second(g->prompt_tokens, r->prefill_s), g->first_token,
-                 (double)lr_memory_peak() / 1048576, (unsigned long long)lr_session_seed(g->session));
+    console_note(
+        g->console,
+        "%u token%s, %.1f tok/s; prompt %u token%s, %.1f tok/s; first token after %.2f s; peak memory "
+        "%.0f MiB, mapped weights included; seed %llu",
+        r->tokens, r->tokens == 1 ? "" : "s", per_second(r->tokens, r->decode_s), g->prompt_tokens,
+        g->prompt_tokens == 1 ? "" : "s", per_second(g->prompt_tokens, r->prefill_s), g->first_token,
+        (double)lr_memory_peak() / 1048576, (unsigned long long)lr_session_seed(g->session));
 }
 
 static enum lr_status finish(struct generation *g, struct lr_error *err) {

@@ -59,7 +59,8 @@ static size_t edit_distance(const char *a, size_t n_a, const char *b) {
     return d[n_a][n_b];
 }
 
-static const char *nearest_option(const char *word, size_t len) {
+/* The known option that is nearest to `word`; `alike`: near enough to be what was meant. */
+static const char *nearest_option(const char *word, size_t len, bool *alike) {
     const char *best = NULL;
     size_t best_distance = SIZE_MAX;
     for (int i = 0; i < OPT_COUNT; i++) {
@@ -68,6 +69,7 @@ static const char *nearest_option(const char *word, size_t len) {
         best_distance = distance;
         best = option_table[i].name;
     }
+    *alike = best_distance <= 1 + len / 3;
     return best;
 }
 
@@ -86,8 +88,12 @@ static enum lr_status refuse_word(const char *word, struct lr_error *err) {
         snprintf(known + used, sizeof known - used, "%s--%s", n++ ? ", " : "", option_table[i].name);
     }
     if (n > 1) return lr_fail(err, LR_EUSAGE, "option '--%.*s' could be %s", (int)len, name, known);
-    return lr_fail(err, LR_EUSAGE, "unknown option '--%.*s': did you mean '--%s'?", (int)len, name,
-                   nearest_option(name, len));
+    bool alike;
+    const char *nearest = nearest_option(name, len, &alike);
+    return lr_fail(err, LR_EUSAGE,
+                   alike ? "unknown option '--%.*s': did you mean '--%s'?"
+                         : "unknown option '--%.*s' (the nearest is '--%s'; --help-all lists them)",
+                   (int)len, name, nearest);
 }
 
 /* What the option takes, for the message that says its value is not that. */
@@ -113,7 +119,7 @@ static void describe(const struct option_row *row, char *out, size_t size) {
         snprintf(out, size, "a token id, '=' and a number from %g to %g", row->min, row->max);
         break;
     default:
-        snprintf(out, size, "a text that is not empty");
+        snprintf(out, size, "a text of one character or more");
         break;
     }
 }
@@ -196,9 +202,10 @@ static enum lr_status take_value(const struct option_row *row, const char *word,
         break;
     }
     if (ok) return LR_OK;
-    char wanted[128];
+    char wanted[128], shown[4] = "";
     describe(row, wanted, sizeof wanted);
-    return lr_fail(err, LR_EUSAGE, "option '--%s': '%s' is not %s", row->name, word, wanted);
+    if (row->letter) snprintf(shown, sizeof shown, "-%c,", row->letter);
+    return lr_fail(err, LR_EUSAGE, "option '%s--%s': '%s' is not %s", shown, row->name, word, wanted);
 }
 
 /* Words that are no options: the model directory, then the prompt. */

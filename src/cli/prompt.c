@@ -16,7 +16,7 @@ static enum lr_status read_all(int fd, const char *name, enum lr_status kind, st
     for (;;) {
         char piece[PROMPT_STEP];
         ssize_t n = read(fd, piece, sizeof piece);
-        if (*signals_flag()) return lr_fail(err, LR_EINTERRUPTED, "interrupted");
+        if (*signals_flag()) return lr_fail(err, LR_EINTERRUPTED, "interrupted while reading %s", name);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return lr_fail(err, kind, "%s: %s", name, strerror(errno));
         if (n == 0) return LR_OK;

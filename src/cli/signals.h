@@ -3,11 +3,12 @@
 #ifndef LR_CLI_SIGNALS_H
 #define LR_CLI_SIGNALS_H
 
-/* SIGINT and SIGTERM raise the flag; SIGPIPE becomes a failed write. */
+/* SIGINT, SIGTERM and, unless it was ignored (nohup), SIGHUP raise the flag; SIGPIPE becomes a failed write.
+ */
 void signals_install(void);
 /* 0, or the number of the signal that came. */
 const volatile int *signals_flag(void);
-/* The exit status of a run that a signal stopped: 130 or 143. */
+/* The exit status of a run that a signal stopped: 130, 143 or 129. */
 int signals_status(void);
 
 #endif

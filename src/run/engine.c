@@ -68,6 +68,8 @@ static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
     LR_TRY(catalog_open(&e->dir, &e->catalog, err));
     LR_TRY(bind_model(&e->spec, &e->catalog, &e->binding, err));
     LR_TRY(store_open(&e->catalog, &e->store, err));
+    e->cold = store_cold_bytes(&e->store) > store_mapped_bytes(&e->store) / 10;
+    if (e->cold) engine_tell_loading(e, 0);
     if (e->tokenizer && tokenizer_size(e->tokenizer) > e->spec.vocab)
         lr_log(LR_LOG_INFO, "the tokenizer has %u ids, the embedding %u rows", tokenizer_size(e->tokenizer),
                e->spec.vocab);
@@ -132,4 +134,9 @@ bool engine_is_eos(const struct lr_engine *e, uint32_t id) {
     for (uint32_t i = 0, n = own ? e->generation.n_eos : e->config.n_eos; i < n; i++)
         if (ids[i] == id) return true;
     return false;
+}
+
+void engine_tell_loading(const struct lr_engine *e, double share) {
+    uint64_t all = e->binding.used_bytes, done = share >= 1 ? all : (uint64_t)(share * (double)all);
+    if (e->options.progress) e->options.progress(e->options.progress_ctx, LR_PHASE_LOAD, done, all);
 }

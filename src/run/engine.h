@@ -23,12 +23,15 @@ struct lr_engine {
     struct model model;
     struct tokenizer *tokenizer; /* NULL where the folder has none */
     bool has_template;
+    bool cold;      /* much of the weights was on disk alone when they were mapped: a first pass loads them */
     char path[256]; /* the folder, for messages */
 };
 
 /* The tokenizer, or LR_EMODEL with the reason why there is none. */
 enum lr_status engine_tokenizer(const struct lr_engine *e, const struct tokenizer **out,
                                 struct lr_error *err);
+/* Tells that `share` of loading is done, in [0, 1]; bytes of the weights that are used stand for it. */
+void engine_tell_loading(const struct lr_engine *e, double share);
 /* Whether `id` ends the text: generation_config's eos ids, else the config's. */
 bool engine_is_eos(const struct lr_engine *e, uint32_t id);
 

@@ -152,6 +152,7 @@ enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session
     struct lr_session *s = lr_calloc(1, sizeof *s);
     if (!s) return lr_fail_memory(err, "a session", sizeof *s);
     s->engine = engine;
+    s->loading = engine->cold;
     enum lr_status status = open_planned(s, &o, err);
     if (status != LR_OK) {
         lr_session_close(s);
@@ -210,16 +211,19 @@ static enum lr_status check_room(const struct lr_session *s, const uint32_t *ids
 
 /* Where reading a prompt is: a long chunk, or weights that come from a disk, would be silent otherwise. */
 struct reading {
-    const struct lr_engine *engine;
+    struct lr_session *session;
     uint64_t before, take, total; /* tokens */
 };
 
 /* After each layer: tells how far it is, and stops where that was asked for. */
 static bool layer_done(void *ctx, uint32_t layer) {
     const struct reading *r = ctx;
-    const struct lr_engine_options *o = &r->engine->options;
-    uint64_t layers = r->engine->spec.layers;
-    if (o->progress && r->total > 1)
+    const struct lr_engine *e = r->session->engine;
+    const struct lr_engine_options *o = &e->options;
+    uint64_t layers = e->spec.layers;
+    if (r->session->loading)
+        engine_tell_loading(e, (double)(layer + 1) / (double)(layers + 1));
+    else if (o->progress && r->total > 1)
         o->progress(o->progress_ctx, LR_PHASE_PREFILL, r->before * layers + r->take * (layer + 1),
                     r->total * layers);
     return !(o->interrupt && *o->interrupt);
@@ -232,7 +236,7 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
     LR_TRY(kv_sequence_reserve(&s->sequence, s->position + (uint32_t)n, err));
     for (size_t at = 0; at < n;) {
         size_t left = n - at, take = left < s->work.chunk ? left : s->work.chunk;
-        struct reading reading = {s->engine, at, take, n};
+        struct reading reading = {s, at, take, n};
         struct forward_pass pass = {
             .ids = ids + at,
             .n = (uint32_t)take,
@@ -245,6 +249,8 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
             .layer_ctx = &reading,
         };
         LR_TRY(forward_run(&s->engine->model, &s->work, &s->sequence, &pass, err));
+        if (s->loading) engine_tell_loading(s->engine, 1);
+        s->loading = false;
         s->position += (uint32_t)take;
         at += take;
     }

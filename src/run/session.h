@@ -18,6 +18,7 @@ struct lr_session {
     float *logits; /* [vocab] after the last token */
     bool has_logits;
     uint32_t position, context;
+    bool loading;     /* the pass under way is the first over weights that are on disk */
     double prefill_s; /* spent on what was fed since the sequence began */
     uint32_t prompt_tokens;
 };

@@ -65,7 +65,9 @@ static uint64_t shortage(const struct plan_facts *f, const struct lr_plan *p) {
 
 enum lr_status plan_refuse(const struct plan_facts *f, const struct lr_plan *p, struct lr_error *err) {
     char need[32], have[32], owned[32], more[32];
-    const char *cure = f->limited ? "raise --mem-limit by that" : "close other programs";
+    const char *cure = f->limited
+                           ? "raise --mem-limit by that; a reserve of the larger of 16 MiB and 1 % is kept"
+                           : "close other programs";
     print_gb(p->total, need, sizeof need);
     print_gb(p->budget, have, sizeof have);
     print_gb(f->tokenizer + f->fixed, owned, sizeof owned);

@@ -54,3 +54,10 @@ uint64_t store_mapped_bytes(const struct store *s) {
     for (size_t i = 0; i < s->catalog->n_files; i++) sum += s->maps[i].size;
     return sum;
 }
+
+uint64_t store_cold_bytes(const struct store *s) {
+    double sum = 0;
+    for (size_t i = 0; i < s->catalog->n_files; i++)
+        sum += (double)s->maps[i].size * (1 - file_map_cached(&s->maps[i]));
+    return (uint64_t)sum;
+}

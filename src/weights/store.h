@@ -23,5 +23,8 @@ void store_give_back(struct store *s, const struct tensor_record *t);
 /* Asks for a tensor's bytes ahead of use. */
 void store_want(struct store *s, const struct tensor_record *t);
 uint64_t store_mapped_bytes(const struct store *s);
+/* Bytes of the mapped files that a first pass has to wait for: those that are not in the page cache
+ * (estimated). */
+uint64_t store_cold_bytes(const struct store *s);
 
 #endif

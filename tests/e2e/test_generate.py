@@ -1,8 +1,11 @@
 """Generation as a user and a script see it: bytes on stdout, everything else on stderr, exit statuses, JSON."""
+import ctypes
 import json
+import mmap
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -42,8 +45,8 @@ def test_text_alone_goes_to_stdout(tiny):
     assert run.status == plain.status == 0
     assert run.out == plain.out and run.out
     assert plain.err == ""
-    assert re.search(r"8 tokens, [\d.]+ tok/s; prompt 6 tokens, .* tok/s; first token after [\d.]+ s; peak memory \d+ MiB; "
-                     r"seed \d+$", run.lines[-1]), run
+    assert re.search(r"8 tokens, [\d.]+ tok/s; prompt 6 tokens, .* tok/s; first token after [\d.]+ s; peak memory \d+ MiB, "
+                     r"mapped weights included; seed \d+$", run.lines[-1]), run
 
 
 def test_the_summary_has_a_line_of_its_own_where_both_go_to_one_place(tiny):
@@ -244,8 +247,17 @@ def test_a_signal_while_the_prompt_is_awaited(tiny):
     p = subprocess.Popen(command(tiny), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     time.sleep(0.5)
     p.send_signal(signal.SIGINT)
-    out, _ = p.communicate(timeout=60)
-    assert p.returncode == 130 and out == b""
+    out, said = p.communicate(timeout=60)
+    assert p.returncode == 130 and out == b"" and said == b"llm-run: interrupted while reading standard input\n"
+
+
+def test_a_hang_up_still_gives_the_whole_answer(tiny):
+    p = subprocess.Popen(command("--json", "--ignore-eos", "-c", "64", "-n", "1", tiny), stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGHUP)
+    out, said = p.communicate(timeout=60)
+    assert p.returncode == 129 and json.loads(out)["error"]["code"] == 129, said
 
 
 def test_progress_always_tells_each_tenth(tiny):
@@ -254,6 +266,32 @@ def test_progress_always_tells_each_tenth(tiny):
     assert shares == sorted(shares) and shares[-1] == 100 and len(shares) >= 10
     never = llm_run("--progress", "never", "-n", "1", tiny, "a prompt")
     assert "%" not in never.err
+
+
+def drop_from_cache(path):
+    """Takes a file out of the page cache; skips the test where the file system keeps it (one in memory)."""
+    with open(path, "r+b") as f:
+        os.fsync(f.fileno())
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        with mmap.mmap(f.fileno(), 0) as mapped:
+            cached = (ctypes.c_ubyte * -(-len(mapped) // mmap.PAGESIZE))()
+            start = ctypes.c_ubyte.from_buffer(mapped)
+            libc = ctypes.CDLL(None)
+            status = libc.mincore(ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(len(mapped)), cached)
+            del start
+            if status or sum(c & 1 for c in cached) > len(cached) // 10:
+                pytest.skip("the file stays in the page cache")
+
+
+def test_weights_that_are_on_disk_alone_are_loaded_with_progress(demo, tmp_path):
+    folder = shutil.copytree(demo, tmp_path / "demo")
+    for prompt in "Once upon a time", "A":  # one chunk of several tokens, and a single one
+        drop_from_cache(folder / "model.safetensors")
+        cold = llm_run("--progress", "always", "-n", "1", folder, prompt)
+        shares = [int(m) for m in re.findall(r"^loading (\d+) %$", cold.err, re.M)]
+        assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 100 and len(shares) > 3, cold
+    warm = llm_run("--progress", "always", "-n", "1", folder, "Once upon a time")
+    assert "loading" not in warm.err and "reading the prompt 100 %" in warm.err
 
 
 def test_colour_only_where_it_is_wanted(tiny):

@@ -56,7 +56,7 @@ WRONG = [
     (["--progress", "maybe"], "--progress", "auto|always|never"),
     (["--color", "blue"], "--color", "auto|always|never"),
     (["--tmep", "1"], "--tmep", "'--temp'"),
-    (["--prompt"], "--prompt", "did you mean"),
+    (["--prompt"], "--prompt", "the nearest is"),
     (["-Z"], "-Z", "unknown"),
     (["--json=1"], "--json", "no value"),
     (["--score", "--info"], "--score", "--info"),

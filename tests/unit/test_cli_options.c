@@ -136,7 +136,7 @@ static void words_that_are_no_numbers_are_refused(void **state) {
     expect_refusal("--kv", "q3", "f16|f32");
     expect_refusal("--matmul", "native2", "auto|native|blas");
     expect_refusal("--matmul", "auto|native", "auto|native|blas");
-    expect_refusal("--stop", "", "not empty");
+    expect_refusal("--stop", "", "one character or more");
     static const char *const biases[] = {"5",      "=1",    "5=",           "x=1", "-1=1",
                                          "5=1001", "5=nan", "4294967295=1", "5==1"};
     for (size_t i = 0; i < sizeof biases / sizeof biases[0]; i++)
@@ -187,10 +187,12 @@ static void unknown_options_name_the_nearest(void **state) {
     (void)state;
     expect_refusal("--tempp", NULL, "'--temp'");
     expect_refusal("--tmep=3", NULL, "unknown option '--tmep': did you mean '--temp'?");
+    expect_refusal("--xyzzyplugh", NULL,
+                   "unknown option '--xyzzyplugh' (the nearest is '--typical'; --help-all lists them)");
     expect_refusal("--max-token-s", NULL, "'--max-tokens'");
     expect_refusal("--sedd", NULL, "'--seed'");
     expect_refusal("--jsno", NULL, "'--json'");
-    expect_refusal("--thread-count-that-is-far-too-long-for-any-table-of-distances", NULL, "did you mean");
+    expect_refusal("--thread-count-that-is-far-too-long-for-any-table-of-distances", NULL, "the nearest is");
     expect_refusal("--=", NULL, "unknown option");
     expect_refusal("-Z", NULL, "'-Z'");
     expect_refusal("-qZ", NULL, "'-Z'");

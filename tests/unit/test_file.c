@@ -4,6 +4,7 @@
 #include "sys/clock.h"
 #include "sys/file.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -133,16 +134,42 @@ static void maps(void **state) {
     file_map_want(&map, 3, 10);
     file_map_want(&map, 3, UINT64_MAX);
     file_map_want(&map, 10, 3);
+    assert_true(file_map_cached(&map) == 1);
     file_map_close(&map);
     assert_null(map.data);
     file_map_close(&map);
     support_write_file(folder, "empty", "", 0);
     assert_int_equal(file_map_open(at("empty"), &map, &err), LR_OK);
     assert_int_equal(map.size, 0);
+    assert_true(file_map_cached(&map) == 1);
     file_map_close(&map);
     assert_int_equal(file_map_open(folder, &map, &err), LR_EMODEL);
     assert_int_equal(file_map_open("/dev/null", &map, &err), LR_EMODEL);
     assert_non_null(strstr(err.message, "/dev/null is not a regular file"));
+}
+
+/* A file that was dropped from the page cache, and its first half read again. */
+static void tells_what_is_cached(void **state) {
+    (void)state;
+    enum { SIZE = 1 << 20 };
+    char *content = calloc(1, SIZE);
+    struct file_map map;
+    assert_non_null(content);
+    support_write_file(folder, "cold", content, SIZE);
+    int fd = open(at("cold"), O_RDWR);
+    assert_true(fd >= 0 && fsync(fd) == 0);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    assert_int_equal(file_map_open(at("cold"), &map, &err), LR_OK);
+    double share = file_map_cached(&map);
+    if (share < 1) { /* a file system in memory keeps all */
+        assert_true(share < 0.1);
+        posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+        assert_int_equal(pread(fd, content, SIZE / 2, 0), SIZE / 2);
+        assert_true(file_map_cached(&map) > 0.45 && file_map_cached(&map) < 0.6);
+    }
+    file_map_close(&map);
+    close(fd);
+    free(content);
 }
 
 static void lists_in_order(void **state) {
@@ -217,6 +244,7 @@ int main(void) {
         cmocka_unit_test(names_the_reason),
         cmocka_unit_test(reads_heads),
         cmocka_unit_test(maps),
+        cmocka_unit_test(tells_what_is_cached),
         cmocka_unit_test(lists_in_order),
         cmocka_unit_test(joins),
         cmocka_unit_test(every_allocation_may_fail),
