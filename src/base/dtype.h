@@ -14,8 +14,15 @@ enum lr_dtype {
     LR_F16,
     LR_BF16,
     LR_F64,
+    LR_C64,
     LR_F8_E4M3,
+    LR_F8_E4M3FNUZ,
     LR_F8_E5M2,
+    LR_F8_E5M2FNUZ,
+    LR_F8_E8M0,
+    LR_F6_E2M3,
+    LR_F6_E3M2,
+    LR_F4,
     LR_I64,
     LR_I32,
     LR_I16,
@@ -25,12 +32,15 @@ enum lr_dtype {
     LR_U16,
     LR_U8,
     LR_BOOL,
+    LR_OTHER, /* a name that is none of these: a tensor that can be passed over, but not used */
     LR_DTYPE_COUNT
 };
 
 /* The name as safetensors writes it ("BF16"). */
 const char *lr_dtype_name(enum lr_dtype dtype);
-/* Bytes of one element. */
+/* Bits of one element; 0 for LR_OTHER. */
+unsigned lr_dtype_bits(enum lr_dtype dtype);
+/* Bytes of one element of a dtype of whole bytes. */
 size_t lr_dtype_size(enum lr_dtype dtype);
 /* The dtype of a safetensors name; false when it is not known. */
 bool lr_dtype_parse(struct lr_str name, enum lr_dtype *out);

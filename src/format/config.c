@@ -57,14 +57,14 @@ static enum lr_status examine_or_close(struct config_file *f, struct lr_error *e
 }
 
 enum lr_status config_open(const char *path, struct config_file *out, struct lr_error *err) {
-    *out = (struct config_file){0};
+    *out = (struct config_file){.name = path};
     LR_TRY(json_open(path, CONFIG_MAX_BYTES, &out->doc, err));
     return examine_or_close(out, err);
 }
 
 enum lr_status config_parse_text(const char *text, size_t len, const char *name, struct config_file *out,
                                  struct lr_error *err) {
-    *out = (struct config_file){0};
+    *out = (struct config_file){.name = name};
     LR_TRY(json_parse(text, len, name, &out->doc, err));
     return examine_or_close(out, err);
 }
@@ -213,6 +213,6 @@ enum lr_status config_read(const struct config_file *f, struct model_config *c, 
     LR_TRY(json_read_bool(f->text, "mlp_bias", &c->mlp_bias, err));
     LR_TRY(json_read_bool(f->text, "use_sliding_window", &c->use_sliding_window, err));
     LR_TRY(read_layer_types(f->text, c, err));
-    LR_TRY(config_read_rope(f->text, &c->rope, err));
+    LR_TRY(config_read_rope(f->text, c->max_position, &c->rope, err));
     return read_ids(f, c, err);
 }

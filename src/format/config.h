@@ -51,6 +51,7 @@ struct model_config {
 /* An open config.json: `root` is the file, `text` the object that holds the decoder's keys. */
 struct config_file {
     struct json_doc *doc;
+    const char *name; /* as given when it was opened, for messages: the caller's */
     struct json root, text;
     struct lr_str model_type;   /* of `text` when it has one, else of `root` */
     struct lr_str architecture; /* architectures[0]; empty when absent */

@@ -12,6 +12,7 @@ enum lr_status config_read_ids(struct json object, const char *key, uint32_t *id
                                struct lr_error *err);
 
 /* rope_scaling, rope_parameters and rope_theta of `text`. */
-enum lr_status config_read_rope(struct json text, struct rope_config *r, struct lr_error *err);
+enum lr_status config_read_rope(struct json text, uint32_t max_position, struct rope_config *r,
+                                struct lr_error *err);
 
 #endif

@@ -91,7 +91,8 @@ static enum lr_status refuse_partial(struct json text, struct json rope, struct 
                    json_name(text.doc), partial);
 }
 
-enum lr_status config_read_rope(struct json text, struct rope_config *r, struct lr_error *err) {
+enum lr_status config_read_rope(struct json text, uint32_t max_position, struct rope_config *r,
+                                struct lr_error *err) {
     struct json rope;
     const char *key = "";
     LR_TRY(find_object(text, &rope, &key, err));
@@ -101,5 +102,9 @@ enum lr_status config_read_rope(struct json text, struct rope_config *r, struct 
     if (!json_present(rope)) return LR_OK;
     LR_TRY(read_kind(rope, &r->kind, err));
     if (r->kind != ROPE_DEFAULT) LR_TRY(refuse_partial(text, rope, err));
-    return read_values(rope, r, err);
+    LR_TRY(read_values(rope, r, err));
+    bool null_factor = json_kind(json_get(rope, "factor")) == JSON_NULL;
+    if (r->kind == ROPE_YARN && null_factor && r->original_max_position != CONFIG_UNSET)
+        r->factor = (double)max_position / r->original_max_position; /* as the reference derives it */
+    return LR_OK;
 }

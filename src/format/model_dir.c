@@ -87,17 +87,30 @@ static enum lr_status follow_revision(const char *cache, const char *snapshots, 
                    revision);
 }
 
-/* The snapshot's folder where `path` is one of the hub's cache; else *out stays NULL. */
-static enum lr_status find_snapshot(const char *path, char **out, struct lr_error *err) {
+/* The snapshot's folder where `cache` is one of the hub's; else *out stays NULL. */
+static enum lr_status find_snapshot(const char *cache, char **out, struct lr_error *err) {
     char *snapshots, *revision = NULL;
-    LR_TRY(join(path, "snapshots", &snapshots, err));
+    LR_TRY(join(cache, "snapshots", &snapshots, err));
     enum lr_status status = LR_OK;
     if (file_kind(snapshots) == FILE_FOLDER) {
-        status = read_revision(path, snapshots, &revision, err);
-        if (status == LR_OK && revision) status = follow_revision(path, snapshots, revision, out, err);
+        status = read_revision(cache, snapshots, &revision, err);
+        if (status == LR_OK && revision) status = follow_revision(cache, snapshots, revision, out, err);
     }
     lr_free(revision);
     lr_free(snapshots);
+    return status;
+}
+
+/* As find_snapshot, also where `path` is the folder "snapshots" inside of such a cache. */
+static enum lr_status find_in_cache(const char *path, char **out, struct lr_error *err) {
+    struct lr_str name = lr_str_of(path);
+    while (name.len > 1 && name.data[name.len - 1] == '/') name.len--;
+    bool inside = lr_str_is(name, "snapshots") || lr_str_ends(name, LR_STR("/snapshots"));
+    if (!inside) return find_snapshot(path, out, err);
+    char *cache;
+    LR_TRY(join(path, "..", &cache, err));
+    enum lr_status status = find_snapshot(cache, out, err);
+    lr_free(cache);
     return status;
 }
 
@@ -109,7 +122,7 @@ static enum lr_status find_folder(const char *path, char **out, struct lr_error 
     LR_TRY(join(path, "config.json", &config, err));
     bool plain = file_kind(config) == FILE_REGULAR;
     lr_free(config);
-    if (!plain) LR_TRY(find_snapshot(path, out, err));
+    if (!plain) LR_TRY(find_in_cache(path, out, err));
     if (!*out) *out = lr_str_dup(lr_str_of(path));
     return *out ? LR_OK : lr_fail_memory(err, path, strlen(path) + 1);
 }

@@ -27,9 +27,26 @@ fail_tensor(const char *file, struct lr_str name, struct lr_error *err, const ch
 
 /* ---- the first eight bytes */
 
+/* What lies under the name of a safetensors file now and then, known by its first bytes. */
+static const struct {
+    struct lr_str head;
+    const char *what, *way_out;
+} foreign[] = {
+    {{"GGUF", 4}, "a GGUF file", "download the original directory with its .safetensors files"},
+    {{"PK\3\4", 4}, "a ZIP archive (PyTorch's form?)", "convert it to safetensors, or unpack it"},
+    {{"\x80\x02", 2}, "a pickle (PyTorch's form)", "convert it to safetensors"},
+    {{"\x1f\x8b", 2}, "a gzip archive", "unpack it"},
+    {{"<!", 2}, "a web page (a download that failed?)", "download the file again"},
+    {{"<html", 5}, "a web page (a download that failed?)", "download the file again"},
+};
+
 static enum lr_status fail_length(const uint8_t *data, uint64_t length, uint64_t file_size, const char *name,
                                   struct lr_error *err) {
     bool text = true;
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        if (memcmp(data, foreign[i].head.data, foreign[i].head.len) == 0)
+            return lr_fail(err, LR_EMODEL, "%s is not a safetensors file but %s: %s", name, foreign[i].what,
+                           foreign[i].way_out);
     for (size_t i = 0; i < LENGTH_BYTES; i++)
         text = text && ((data[i] >= ' ' && data[i] < 0x7f) || data[i] == '\n' || data[i] == '\r');
     if (text)
@@ -88,10 +105,19 @@ static enum lr_status read_offsets(struct json offsets, const char *file, struct
 }
 
 static enum lr_status check_bytes(const char *file, const struct st_tensor *t, struct lr_error *err) {
-    uint64_t bytes = lr_dtype_size(t->dtype);
-    for (uint32_t i = 0; i < t->rank; i++)
-        if (lr_mul_u64(bytes, t->shape[i], &bytes))
-            return fail_tensor(file, t->name, err, "has a shape whose size overflows 64 bits");
+    if (t->dtype == LR_OTHER) return LR_OK; /* of a size that cannot be known */
+    uint64_t elements = 1, bits = lr_dtype_bits(t->dtype), bytes;
+    bool wide = false; /* beyond 64 bits */
+    for (uint32_t i = 0; i < t->rank; i++) wide |= lr_mul_u64(elements, t->shape[i], &elements);
+    if (bits % 8 == 0) {
+        wide |= lr_mul_u64(elements, bits / 8, &bytes);
+    } else {
+        wide |= lr_mul_u64(elements, bits, &bits);
+        bytes = bits / 8 + (bits % 8 != 0);
+    }
+    if (wide) return fail_tensor(file, t->name, err, "has a shape whose size overflows 64 bits");
+    if (bits % 8)
+        return fail_tensor(file, t->name, err, "has %s bits, which are no whole bytes", lr_commas(bits).text);
     if (bytes != t->bytes)
         return fail_tensor(file, t->name, err, "has %s bytes of data, its shape and dtype %s make %s",
                            lr_commas(t->bytes).text, lr_dtype_name(t->dtype), lr_commas(bytes).text);
@@ -105,9 +131,9 @@ static enum lr_status read_tensor(struct json v, const char *file, struct st_ten
     if (json_kind(v) != JSON_OBJECT) return fail_tensor(file, t->name, err, "is not described by an object");
     if (!json_str(json_get(v, "dtype"), &dtype)) return fail_tensor(file, t->name, err, "has no dtype");
     if (!lr_dtype_parse(dtype, &t->dtype)) {
-        dtype = lr_str_cut(dtype, 40);
-        return fail_tensor(file, t->name, err, "has dtype '%.*s', which is not supported",
-                           LR_STR_ARGS(dtype));
+        dtype = lr_str_cut(dtype, ST_OTHER_DTYPE - 1);
+        memcpy(t->other, dtype.data, dtype.len);
+        t->dtype = LR_OTHER;
     }
     LR_TRY(read_shape(json_get(v, "shape"), file, t, err));
     LR_TRY(read_offsets(json_get(v, "data_offsets"), file, t, err));

@@ -2,21 +2,23 @@
  *
  * File: 8 bytes little-endian header length n, n bytes of JSON {"name": {"dtype", "shape", "data_offsets":
  * [begin, end]}, "__metadata__": {text: text}}, then data. Checked: n at most 100 MB and inside the file;
- * JSON depth; names unique; dtype known; shape x dtype = end - begin; sorted by offset the tensors are
- * contiguous from 0 to the end of the file. Zero-size tensors, `shape: []` and blank padding are legal; data
- * may begin at any byte. (https://github.com/huggingface/safetensors, "Format") */
+ * JSON depth; names unique; shape x dtype = end - begin, where the dtype is known; sorted by offset the
+ * tensors are contiguous from 0 to the end of the file. Zero-size tensors, `shape: []` and blank padding are
+ * legal; data may begin at any byte. (https://github.com/huggingface/safetensors, "Format") */
 #ifndef LR_FORMAT_SAFETENSORS_H
 #define LR_FORMAT_SAFETENSORS_H
 
 #include "base/dtype.h"
 #include "base/error.h"
 
-#define ST_MAX_RANK   8
-#define ST_MAX_HEADER (UINT64_C(100) * 1000 * 1000)
+#define ST_MAX_RANK    8
+#define ST_OTHER_DTYPE 16
+#define ST_MAX_HEADER  (UINT64_C(100) * 1000 * 1000)
 
 struct st_tensor {
     struct lr_str name;
     enum lr_dtype dtype;
+    char other[ST_OTHER_DTYPE]; /* the dtype's name, perhaps cut, where it is LR_OTHER */
     uint32_t rank;
     uint64_t shape[ST_MAX_RANK];
     uint64_t offset; /* of its first byte from the start of the file */

@@ -56,7 +56,8 @@ static enum lr_status check_shape(const struct binder *b, const struct tensor_re
     spec_role_shape(b->spec, role, &rank, &rows, &cols);
     if (t->dtype != LR_F32 && t->dtype != LR_F16 && t->dtype != LR_BF16)
         return lr_fail(err, LR_EMODEL, "%s: tensor '%.*s' is %s; supported: F32, F16, BF16",
-                       b->catalog->files[t->file].path, LR_STR_ARGS(t->name), lr_dtype_name(t->dtype));
+                       b->catalog->files[t->file].path, LR_STR_ARGS(t->name),
+                       t->dtype == LR_OTHER ? t->other : lr_dtype_name(t->dtype));
     if (t->rank == rank && t->shape[0] == rows && (rank == 1 || t->shape[1] == cols)) return LR_OK;
     char has[128] = "", want[64];
     for (uint32_t i = 0, at = 0; i < t->rank && at < sizeof has - 24; i++)

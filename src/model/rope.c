@@ -12,25 +12,42 @@ static uint32_t original_positions(const struct model_spec *s) {
     return s->rope.original_max_position == CONFIG_UNSET ? s->max_position : s->rope.original_max_position;
 }
 
+/* The parameters that a kind of rope cannot do without. */
+static enum lr_status check_scaling(const struct model_spec *s, struct lr_error *err) {
+    const struct rope_config *r = &s->rope;
+    const struct {
+        const char *key;
+        double value;
+    } needed[] = {{"factor", r->factor},
+                  {"low_freq_factor", r->kind == ROPE_LLAMA3 ? r->low_freq_factor : 1},
+                  {"high_freq_factor", r->kind == ROPE_LLAMA3 ? r->high_freq_factor : 1}};
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        if (isnan(needed[i].value))
+            return lr_fail(err, LR_EMODEL, "%s: the rope kind needs '%s', which is not there", s->source,
+                           needed[i].key);
+        if (!(needed[i].value > 0))
+            return lr_fail(err, LR_EMODEL, "%s: the rope's '%s' is %g, it must be above 0", s->source,
+                           needed[i].key, needed[i].value);
+    }
+    if (r->kind == ROPE_LLAMA3 && !(r->high_freq_factor > r->low_freq_factor))
+        return lr_fail(err, LR_EMODEL, "%s: high_freq_factor %g must be above low_freq_factor %g", s->source,
+                       r->high_freq_factor, r->low_freq_factor);
+    return LR_OK;
+}
+
 enum lr_status rope_check(const struct model_spec *s, struct lr_error *err) {
     const struct rope_config *r = &s->rope;
     if (!(r->theta > 0))
-        return lr_fail(err, LR_EMODEL, "config.json: rope_theta %g must be above 0", r->theta);
+        return lr_fail(err, LR_EMODEL, "%s: rope_theta %g must be above 0", s->source, r->theta);
     if (rope_pairs(s) == 0)
-        return lr_fail(err, LR_EMODEL, "config.json: partial_rotary_factor %g rotates nothing", r->partial);
+        return lr_fail(err, LR_EMODEL, "%s: partial_rotary_factor %g rotates nothing", s->source, r->partial);
     if (r->kind == ROPE_DEFAULT) return LR_OK;
-    if (!(r->factor > 0))
-        return lr_fail(err, LR_EMODEL, "config.json: the rope kind needs a 'factor' above 0");
+    LR_TRY(check_scaling(s, err));
     if (original_positions(s) == 0)
-        return lr_fail(err, LR_EMODEL, "config.json: original_max_position_embeddings is 0");
+        return lr_fail(err, LR_EMODEL, "%s: original_max_position_embeddings is 0", s->source);
     if (r->kind == ROPE_DYNAMIC && rope_pairs(s) < 2)
-        return lr_fail(err, LR_EMODEL, "config.json: dynamic rope needs at least 4 rotated values in a head");
-    if (r->kind != ROPE_LLAMA3) return LR_OK;
-    if (!(r->low_freq_factor > 0) || !(r->high_freq_factor > r->low_freq_factor))
-        return lr_fail(
-            err, LR_EMODEL,
-            "config.json: llama3 rope needs 0 < low_freq_factor < high_freq_factor (has %g and %g)",
-            r->low_freq_factor, r->high_freq_factor);
+        return lr_fail(err, LR_EMODEL, "%s: dynamic rope needs at least 4 rotated values in a head",
+                       s->source);
     return LR_OK;
 }
 

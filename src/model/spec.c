@@ -74,20 +74,19 @@ static enum lr_status derive_heads(const struct model_config *c, struct model_sp
     s->kv_heads = c->kv_heads == CONFIG_UNSET ? c->heads : c->kv_heads;
     if (s->kv_heads > s->heads || s->heads % s->kv_heads)
         return lr_fail(err, LR_EMODEL,
-                       "config.json: num_attention_heads %u is not a multiple of num_key_value_heads %u",
+                       "%s: num_attention_heads %u is not a multiple of num_key_value_heads %u", s->source,
                        s->heads, s->kv_heads);
     if (c->head_dim == CONFIG_UNSET && c->dim % c->heads)
-        return lr_fail(
-            err, LR_EMODEL,
-            "config.json: hidden_size %u is not a multiple of num_attention_heads %u, and there is "
-            "no head_dim",
-            c->dim, c->heads);
+        return lr_fail(err, LR_EMODEL,
+                       "%s: hidden_size %u is not a multiple of num_attention_heads %u, and there is "
+                       "no head_dim",
+                       s->source, c->dim, c->heads);
     s->head_dim = c->head_dim == CONFIG_UNSET ? c->dim / c->heads : c->head_dim;
     if (s->head_dim % 2)
-        return lr_fail(err, LR_EMODEL, "config.json: head_dim %u is odd; rotary positions need pairs",
+        return lr_fail(err, LR_EMODEL, "%s: head_dim %u is odd; rotary positions need pairs", s->source,
                        s->head_dim);
     if ((uint64_t)s->heads * s->head_dim > UINT32_MAX / 8)
-        return lr_fail(err, LR_EMODEL, "config.json: %u heads of %u values are too many", s->heads,
+        return lr_fail(err, LR_EMODEL, "%s: %u heads of %u values are too many", s->source, s->heads,
                        s->head_dim);
     return LR_OK;
 }
@@ -102,8 +101,10 @@ static uint32_t scaled_context(const struct model_config *c) {
     return scaled > c->max_position ? (uint32_t)fmin(scaled, 1u << 30) : c->max_position;
 }
 
-enum lr_status spec_from_config(const struct model_config *c, struct model_spec *s, struct lr_error *err) {
+enum lr_status spec_from_config(const struct model_config *c, const char *source, struct model_spec *s,
+                                struct lr_error *err) {
     *s = (struct model_spec){
+        .source = source,
         .dim = c->dim,
         .layers = c->layers,
         .heads = c->heads,

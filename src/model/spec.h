@@ -37,6 +37,7 @@ enum tensor_role {
 
 struct model_spec {
     const char *family;
+    const char *source; /* the configuration's file, for messages: as config_open was given it */
     uint32_t dim, layers, heads, kv_heads, head_dim, ffn_dim, vocab;
     uint32_t max_position; /* as trained or configured */
     uint32_t max_context;  /* with what rope scaling adds */
@@ -51,7 +52,8 @@ struct model_spec {
 
 /* Fills everything that follows from the config alone, alike for all families, and checks it: LR_EMODEL names
  * the key. Roles: the plain gated decoder without biases and q/k norms; no windows. */
-enum lr_status spec_from_config(const struct model_config *c, struct model_spec *s, struct lr_error *err);
+enum lr_status spec_from_config(const struct model_config *c, const char *source, struct model_spec *s,
+                                struct lr_error *err);
 
 static inline uint32_t spec_q_dim(const struct model_spec *s) {
     return s->heads * s->head_dim;

@@ -33,6 +33,7 @@ static enum lr_status add_header(struct catalog *c, size_t *cap, struct st_heade
         const struct st_tensor *t = &h->tensors[i];
         struct tensor_record *r = &c->tensors[c->count++];
         *r = (struct tensor_record){.name = t->name, .dtype = t->dtype, .rank = t->rank, .file = file};
+        memcpy(r->other, t->other, sizeof r->other);
         memcpy(r->shape, t->shape, sizeof r->shape);
         r->offset = t->offset;
         r->bytes = t->bytes;

@@ -9,6 +9,7 @@
 struct tensor_record {
     struct lr_str name; /* as in the file */
     enum lr_dtype dtype;
+    char other[ST_OTHER_DTYPE]; /* the dtype's name where it is LR_OTHER */
     uint32_t rank;
     uint64_t shape[ST_MAX_RANK];
     uint32_t file;   /* index into catalog.files */

@@ -85,6 +85,52 @@ def test_quantised_weights(tiny):
     refused(llm_run(tiny, "x"), 3, "gptq")
 
 
+@pytest.mark.parametrize("rope, parts", [
+    ({"rope_type": "llama3", "factor": 8.0, "high_freq_factor": 4.0}, ["'low_freq_factor'", "not there"]),
+    ({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 4.0, "high_freq_factor": 1.0}, ["above low_freq_factor 4"]),
+    ({"rope_type": "linear"}, ["'factor'", "not there"]),
+    ({"rope_type": "yarn", "factor": 0}, ["'factor' is 0"]),
+])
+def test_rope_that_lacks_something(tiny, rope, parts):
+    edit_config(tiny, rope_scaling=rope, rope_parameters=None)
+    refused(llm_run(tiny, "x"), 3, str(tiny / "config.json"), *parts)
+
+
+def test_sizes_that_do_not_fit_together_name_the_file(tiny):
+    edit_config(tiny, num_attention_heads=3, num_key_value_heads=2)
+    refused(llm_run(tiny, "x"), 3, str(tiny / "config.json"), "num_attention_heads 3", "num_key_value_heads 2")
+    edit_config(tiny, num_attention_heads=1, num_key_value_heads=1, head_dim=7)
+    refused(llm_run(tiny, "x"), 3, str(tiny / "config.json"), "head_dim 7")
+
+
+def test_an_unused_tensor_may_be_of_any_dtype(tiny):
+    header, data = tensors_of(tiny)
+    for dtype, size in ("F4", 4), ("F8_E8M0", 8), ("C64", 64), ("TERNARY", 3):
+        header[f"vision.{dtype}"] = {"dtype": dtype, "shape": [8], "data_offsets": [len(data), len(data) + size]}
+        data += b"\0" * size
+    write_tensors(tiny, header, data)
+    run = llm_run("-v", "-n", "1", tiny, "x")
+    assert run.status == 0 and "ignored tensor 'vision.TERNARY'" in run.err, run
+    name = "model.layers.0.mlp.up_proj.weight"
+    for dtype in "TERNARY", "I8":
+        header[name]["dtype"] = dtype
+        begin, end = header[name]["data_offsets"]
+        if dtype == "I8":
+            header[name]["shape"] = [end - begin]
+        write_tensors(tiny, header, data)
+        refused(llm_run(tiny, "x"), 3, "model.safetensors", name, dtype, "F32, F16, BF16")
+
+
+@pytest.mark.parametrize("head, what", [
+    (b"GGUF\x03\0\0\0\x01\0\0\0\0\0\0\0", "GGUF"), (b"PK\x03\x04\x14\0\0\0\x08\x08", "ZIP"),
+    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "pickle"), (b"\x1f\x8b\x08\0\x11\x22\x33\x44\0\x03", "gzip"),
+    (b"<!DOCTYPE html><html>Not found", "web page"), (b"<html><head></head>", "web page"), (b"Entry not found", "the text"),
+])
+def test_something_else_under_the_name_of_weights(tiny, head, what):
+    (tiny / "model.safetensors").write_bytes(head + b"\0" * 64)
+    refused(llm_run(tiny, "x"), 3, str(tiny / "model.safetensors"), what, "not a safetensors file")
+
+
 def test_truncated_weights(tiny):
     data = (tiny / "model.safetensors").read_bytes()
     (tiny / "model.safetensors").write_bytes(data[: len(data) // 2])

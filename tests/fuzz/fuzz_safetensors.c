@@ -14,10 +14,12 @@ static void check(const struct st_header *h) {
     uint64_t at = h->data_begin;
     for (size_t i = 0; i < h->count; i++) {
         const struct st_tensor *t = &h->tensors[i];
-        uint64_t bytes = lr_dtype_size(t->dtype);
+        uint64_t bits = lr_dtype_bits(t->dtype), elements = 1;
         demand(t->rank <= ST_MAX_RANK && t->offset == at);
-        for (uint32_t k = 0; k < t->rank; k++) demand(!lr_mul_u64(bytes, t->shape[k], &bytes));
-        demand(bytes == t->bytes && t->bytes <= h->file_size - at);
+        for (uint32_t k = 0; k < t->rank; k++)
+            demand(t->dtype == LR_OTHER || !lr_mul_u64(elements, t->shape[k], &elements));
+        demand((t->dtype == LR_OTHER || elements == 0 || (elements * bits) / 8 == t->bytes) &&
+               t->bytes <= h->file_size - at);
         demand(memchr(t->name.data, '\0', t->name.len) == NULL);
         at += t->bytes;
     }

@@ -253,17 +253,20 @@ static void try_forwards_a_failure(void **state) {
 
 static void dtypes_are_named_and_sized(void **state) {
     (void)state;
-    static const size_t sizes[LR_DTYPE_COUNT] = {4, 2, 2, 8, 1, 1, 8, 4, 2, 1, 8, 4, 2, 1, 1};
-    for (int i = 0; i < LR_DTYPE_COUNT; i++) {
+    static const unsigned bits[LR_OTHER] = {32, 16, 16, 64, 64, 8, 8,  8,  8,  8, 6,
+                                            6,  4,  64, 32, 16, 8, 64, 32, 16, 8, 8};
+    for (int i = 0; i < LR_OTHER; i++) {
         enum lr_dtype d;
         assert_true(lr_dtype_parse(lr_str_of(lr_dtype_name((enum lr_dtype)i)), &d));
         assert_int_equal(d, i);
-        assert_int_equal(lr_dtype_size(d), sizes[i]);
+        assert_int_equal(lr_dtype_bits(d), bits[i]);
+        assert_int_equal(lr_dtype_size(d), bits[i] / 8);
         assert_non_null(lr_dtype_label(d));
     }
     enum lr_dtype d;
     assert_false(lr_dtype_parse(LR_STR("bf16"), &d));
     assert_false(lr_dtype_parse(LR_STR("F32 "), &d));
+    assert_false(lr_dtype_parse(LR_STR("?"), &d));
 }
 
 static void remember(void *ctx, enum lr_log_level level, const char *line) {

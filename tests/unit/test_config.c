@@ -264,6 +264,11 @@ static void rope_of_every_kind(void **state) {
     assert_true(c.rope.theta == 1000); /* inside beats outside */
     reads("{\"rope_parameters\":{\"rope_type\":\"yarn\",\"factor\":4,\"attention_factor\":null}}");
     assert_true(isnan(c.rope.attention_factor) && isnan(c.rope.beta_fast) && c.rope.truncate);
+    reads("{\"max_position_embeddings\":4096,\"rope_parameters\":{\"rope_type\":\"yarn\",\"factor\":null,"
+          "\"original_max_position_embeddings\":512}}");
+    assert_true(c.rope.factor == 8);
+    reads("{\"rope_parameters\":{\"rope_type\":\"yarn\",\"original_max_position_embeddings\":512}}");
+    assert_true(isnan(c.rope.factor)); /* the reference asks for the key */
 }
 
 static void rope_in_other_forms(void **state) {

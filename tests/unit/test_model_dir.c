@@ -253,6 +253,9 @@ static void a_hub_cache_folder(void **state) {
     assert_string_equal(d.path, at("models--o--n/snapshots/abc123"));
     shard_is(0, "models--o--n/snapshots/abc123/model.safetensors");
     opens_at(at("models--o--n/snapshots/abc123"), MODEL_DIR_WEIGHTS);
+    opens_at(at("models--o--n/snapshots"), MODEL_DIR_WEIGHTS);
+    shard_is(0, "models--o--n/snapshots/../snapshots/abc123/model.safetensors");
+    opens_at(at("models--o--n/snapshots//"), MODEL_DIR_WEIGHTS);
 
     put_text("models--o--n/refs/main", "def456");
     refused_at(

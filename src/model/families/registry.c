@@ -72,7 +72,7 @@ enum lr_status family_spec(const struct config_file *f, struct model_config *c, 
     *c = (struct model_config){0};
     family->defaults(c);
     LR_TRY(config_read(f, c, err));
-    LR_TRY(spec_from_config(c, s, err));
+    LR_TRY(spec_from_config(c, f->name, s, err));
     s->family = family->model_type;
     family->describe(c, s);
     return LR_OK;
