@@ -33,7 +33,18 @@ static uint32_t next_id(const struct added *a, const struct vocab *model) {
 }
 
 void added_put(struct added *a, const struct vocab *model, struct lr_str content, struct added_token t) {
-    if (!content.len || vocab_add(&a->contents, a->count, content) != VOCAB_OK) return;
+    if (!content.len) return;
+    t.raw = !t.normalized;
+    if (vocab_add(&a->contents, a->count, content) !=
+        VOCAB_OK) { /* again: the last one's flags, but for these */
+        struct added_token *old = &a->tokens[vocab_find(&a->contents, content)];
+        t.id = old->id;
+        t.raw |= old->raw;
+        t.normalized |= old->normalized;
+        t.special |= old->special;
+        *old = t;
+        return;
+    }
     t.id = vocab_find(model, content);
     if (t.id == VOCAB_NONE) t.id = next_id(a, model);
     if (t.id >= a->size) a->size = t.id + 1;
@@ -87,13 +98,14 @@ enum lr_status added_finish(struct added *a, const struct normalizer *n, struct 
         const struct added_token *t = &a->tokens[i];
         struct lr_str text = vocab_piece(&a->contents, i);
         a->by_id[i] = i;
+        int rc = t->raw ? matcher_add(&a->raw, text, i) : 0;
         if (t->normalized && n) {
             normal.len = 0;
-            status = normalizer_apply(n, text, &normal, err);
+            status = normalizer_apply(n, text, &normal, NULL, err);
             text = lr_buf_str(&normal);
         }
-        if (status == LR_OK && text.len && matcher_add(t->normalized ? &a->normal : &a->raw, text, i))
-            status = lr_fail_memory(err, "added_tokens", text.len);
+        if (t->normalized && text.len && !rc) rc = matcher_add(&a->normal, text, i);
+        if (rc && status == LR_OK) status = lr_fail_memory(err, "added_tokens", text.len);
     }
     lr_buf_free(&normal);
     if (status == LR_OK) qsort_r(a->by_id, a->count, sizeof *a->by_id, compare_ids, a->tokens);

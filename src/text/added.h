@@ -13,6 +13,7 @@
 struct added_token {
     uint32_t id;
     bool single_word, lstrip, rstrip, normalized, special;
+    bool raw; /* found in the text as it is; `normalized`: found in its normal form */
 };
 struct added {
     struct vocab contents;      /* by number 0 .. count - 1 */

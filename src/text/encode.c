@@ -43,7 +43,7 @@ static enum lr_status encode_between(struct encoding *e, struct lr_str text, boo
     if (normalized) return encode_plain(e, text, first, err);
     if (!e->t->normalizer) return encode_text(e, text, true, first, err);
     e->normal.len = 0;
-    LR_TRY(normalizer_apply(e->t->normalizer, text, &e->normal, err));
+    LR_TRY(normalizer_apply(e->t->normalizer, text, &e->normal, first ? &first : NULL, err));
     return e->normal.len ? encode_text(e, lr_buf_str(&e->normal), true, first, err) : LR_OK;
 }
 

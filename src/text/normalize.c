@@ -293,12 +293,39 @@ void normalizer_free(struct normalizer *n) {
     lr_free(n);
 }
 
+/* What the text begins with: `own` bytes that stand for its very first character (itself, and what was put
+ * before it), until they are gone. */
+struct beginning {
+    size_t own;
+    bool gone;
+};
+
+/* Follows the beginning through a step: characters at the front are gone where the step leaves nothing of
+ * them. */
+static enum lr_status follow_beginning(struct beginning *b, const struct step *s, struct lr_str in,
+                                       struct lr_error *err) {
+    struct lr_buf kept = {0};
+    enum lr_status status = LR_OK;
+    for (size_t at = 0; at < in.len && !b->gone && !kept.len && status == LR_OK;) {
+        size_t from = at;
+        unicode_next(in, &at);
+        status = s->apply(s, (struct lr_str){in.data + from, at - from}, &kept, err);
+        if (kept.len) break;
+        b->own = b->own > at - from ? b->own - (at - from) : 0;
+        b->gone = b->own == 0;
+    }
+    if (s->apply == apply_prepend) b->own += strlen(s->with);
+    lr_buf_free(&kept);
+    return status;
+}
+
 /* The text goes back and forth between two buffers; the last step writes to `out`. */
 static enum lr_status run_steps(const struct normalizer *n, struct lr_str text, struct lr_buf bufs[2],
-                                struct lr_buf *out, struct lr_error *err) {
+                                struct lr_buf *out, struct beginning *b, struct lr_error *err) {
     for (size_t i = 0; i < n->count; i++) {
         struct lr_buf *to = i + 1 == n->count ? out : &bufs[i % 2];
         if (to != out) to->len = 0;
+        if (b) LR_TRY(follow_beginning(b, &n->steps[i], text, err));
         LR_TRY(n->steps[i].apply(&n->steps[i], text, to, err));
         text = lr_buf_str(to);
     }
@@ -306,11 +333,13 @@ static enum lr_status run_steps(const struct normalizer *n, struct lr_str text, 
 }
 
 enum lr_status normalizer_apply(const struct normalizer *n, struct lr_str text, struct lr_buf *out,
-                                struct lr_error *err) {
+                                bool *begins, struct lr_error *err) {
     if (!n || !n->count) return done(lr_buf_append_str(out, text), text, err);
     struct lr_buf bufs[2];
+    struct beginning b = {.own = text.len > 0};
     memset(bufs, 0, sizeof bufs);
-    enum lr_status status = run_steps(n, text, bufs, out, err);
+    enum lr_status status = run_steps(n, text, bufs, out, begins ? &b : NULL, err);
+    if (begins && b.gone) *begins = false;
     lr_buf_free(&bufs[0]);
     lr_buf_free(&bufs[1]);
     return status;

@@ -56,6 +56,64 @@ static void test_added(void **state) {
     expect_ids(ADDED("{\"content\":\"X\",\"single_word\":true}"), "X\xC3\xA9", false, "");
 }
 
+/* Content that is there twice: one token, with the last one's flags; found in each way that either asked for.
+ */
+static void test_added_again(void **state) {
+    (void)state;
+    expect_ids(ADDED("{\"content\":\"X\",\"lstrip\":true},{\"content\":\"X\"}"), "a X", false, "0 2 4");
+    expect_ids(ADDED("{\"content\":\"X\"},{\"content\":\"X\",\"lstrip\":true}"), "a X", false, "0 4");
+    expect_ids(ADDED("{\"content\":\"X\"},{\"content\":\"X\",\"single_word\":true}"), "aXb X", false,
+               "0 1 2 4");
+#define LOWER(list) "{\"normalizer\":{\"type\":\"Lowercase\"},\"added_tokens\":[" list "]," MODEL "}"
+    expect_ids(LOWER("{\"content\":\"q\",\"normalized\":true},{\"content\":\"q\",\"normalized\":false}"),
+               "aQbq", false, "0 4 1 4");
+}
+
+#define FIRST(normalizer)                                                                                    \
+    "{\"normalizer\":" normalizer                                                                            \
+    ",\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\","                           \
+    "\"prepend_scheme\":\"first\",\"split\":true},\"added_tokens\":[{\"content\":\"<s>\",\"special\":true}]" \
+    ","                                                                                                      \
+    "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"\xE2\x96\x81\":2,\"x\":3},\"merges\":[]}}"
+#define NORMAL_STRIP      "{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":false}"
+#define NORMAL_PREPEND(s) "{\"type\":\"Prepend\",\"prepend\":\"" s "\"}"
+#define NORMAL_NO_X       "{\"type\":\"Replace\",\"pattern\":{\"String\":\"x\"},\"content\":\"\"}"
+#define SEQUENCE(a, b)    "{\"type\":\"Sequence\",\"normalizers\":[" a "," b "]}"
+
+/* prepend_scheme "first" looks at where a piece stood in the text as it was given, as the package does. */
+static void test_metaspace_first(void **state) {
+    (void)state;
+    static const struct {
+        const char *json, *text, *want;
+    } rows[] = {
+        {FIRST("null"), "a", "2 0"},
+        {FIRST("null"), "<s>a a", "4 0 2 0"},
+        {FIRST(NORMAL_STRIP), "a", "2 0"},
+        {FIRST(NORMAL_STRIP), " a", "0"},
+        {FIRST(NORMAL_STRIP), "  a a", "0 2 0"},
+        {FIRST(NORMAL_STRIP), "a<s>a", "2 0 4 0"},
+        {FIRST(NORMAL_NO_X), "xxa", "0"},
+        {FIRST(NORMAL_NO_X), "axa", "2 0 0"},
+        {FIRST("{\"type\":\"StripAccents\"}"),
+         "\xCC\x81"
+         "a",
+         "0"},
+        {FIRST("{\"type\":\"Nmt\"}"),
+         "\x01"
+         "a",
+         "0"},
+        {FIRST("{\"type\":\"Nmt\"}"), "\ta", "2 0"},
+        {FIRST(NORMAL_PREPEND("b")), "a", "2 1 0"},
+        {FIRST(SEQUENCE(NORMAL_PREPEND(" "), NORMAL_STRIP)), "a", "2 0"},
+        {FIRST(SEQUENCE(NORMAL_PREPEND(" "), NORMAL_STRIP)), " a", "0"},
+        {FIRST(SEQUENCE(NORMAL_STRIP, NORMAL_PREPEND("b"))), "a", "2 1 0"},
+        {FIRST(SEQUENCE(NORMAL_STRIP, NORMAL_PREPEND("b"))), " a", "1 0"},
+        {FIRST(SEQUENCE(NORMAL_NO_X, NORMAL_PREPEND("b"))), "xa", "1 0"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        expect_ids(rows[i].json, rows[i].text, false, rows[i].want);
+}
+
 static void test_normalized(void **state) {
     (void)state;
     const char *json = "{\"added_tokens\":[{\"content\":\"<X>\",\"normalized\":true,\"special\":true},"
@@ -260,10 +318,16 @@ static void test_memory_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_added),          cmocka_unit_test(test_normalized),
-        cmocka_unit_test(test_post),           cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_files),          cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_utf8_golden),    cmocka_unit_test(test_matcher),
+        cmocka_unit_test(test_added),
+        cmocka_unit_test(test_added_again),
+        cmocka_unit_test(test_metaspace_first),
+        cmocka_unit_test(test_normalized),
+        cmocka_unit_test(test_post),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_utf8_golden),
+        cmocka_unit_test(test_matcher),
         cmocka_unit_test(test_memory_refused),
     };
     return cmocka_run_group_tests_name("text/tokenizer", tests, NULL, NULL);
