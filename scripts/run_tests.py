@@ -58,14 +58,14 @@ def run_process(command, env, timeout):
 
 
 def read_cmocka(result, status, timeout):
-    """Counts from cmocka's own lines; what was announced and not reported has failed."""
-    announced = sum(int(n) for n in re.findall(r"^\[==========\] Running (\d+) test", result.output, re.M))
+    """Counts from cmocka's own lines (newer ones begin with the group's name); what was announced and not reported has failed."""
+    announced = sum(int(n) for n in re.findall(r"^\[==========\] (?:.*: )?Running (\d+) test", result.output, re.M))
     result.passed = len(re.findall(r"^\[       OK \]", result.output, re.M))
-    failed = set(re.findall(r"^\[  FAILED  \] (?!\d+ test\(s\))(.+)$", result.output, re.M))
+    failed = set(re.findall(r"^\[  FAILED  \] (?!.*\d+ test\(s\))(.+)$", result.output, re.M))
     result.failed = len(failed)
     skipped, reason = {}, ""
     for line in result.output.splitlines():
-        skip = re.match(r"\[  SKIPPED \] (?!\d+ test\(s\))(.+)$", line)
+        skip = re.match(r"\[  SKIPPED \] (?!.*\d+ test\(s\))(.+)$", line)
         if skip:
             skipped.setdefault(skip.group(1), reason)  # named once more in cmocka's own summary
         reason = "" if line.startswith("[") else line.strip() or reason

@@ -36,10 +36,10 @@ def command(*args):
     return [BINARY, *(["--matmul", matmul] if matmul else []), *(os.fspath(a) for a in args)]
 
 
-def llm_run(*args, stdin=b"", timeout=120, **more):
+def llm_run(*args, stdin=b"", timeout=120, before=(), **more):
     if not os.access(BINARY, os.X_OK):
         pytest.skip(f"{BINARY} is not built")
-    done = subprocess.run(command(*args), input=stdin, capture_output=True, timeout=timeout, **more)
+    done = subprocess.run([*before, *command(*args)], input=stdin, capture_output=True, timeout=timeout, **more)
     return Run(done.returncode, done.stdout, done.stderr)
 
 
