@@ -166,6 +166,7 @@ static void count_used(const struct binder *b, struct binding *out) {
             (b->spec->tied_head && t != out->embed && lr_str_ends(t->name, LR_STR("lm_head.weight"))))
             continue;
         out->used_bytes += t->bytes;
+        out->dtype_bytes[t->dtype] += t->bytes;
         out->parameters += t->bytes / lr_dtype_size(t->dtype);
     }
 }

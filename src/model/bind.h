@@ -15,7 +15,8 @@ struct layer_binding {
 struct binding {
     struct layer_binding *layers; /* [spec->layers] */
     const struct tensor_record *embed, *final_norm, *head;
-    uint64_t used_bytes, parameters; /* of the tensors that are used, each counted once */
+    uint64_t used_bytes, parameters;      /* of the tensors that are used, each counted once */
+    uint64_t dtype_bytes[LR_DTYPE_COUNT]; /* used_bytes by dtype */
 };
 
 /* LR_EMODEL: missing tensors (the first three names and the count), wrong shapes, dtypes that cannot be run.

@@ -14,10 +14,8 @@
 
 /* The dtype that holds most bytes of what is used. */
 static const char *main_dtype(const struct lr_engine *e) {
-    uint64_t bytes[LR_DTYPE_COUNT] = {0};
+    const uint64_t *bytes = e->binding.dtype_bytes;
     int best = LR_F32;
-    for (size_t i = 0; i < e->catalog.count; i++)
-        bytes[e->catalog.tensors[i].dtype] += e->catalog.tensors[i].bytes;
     for (int i = 0; i < LR_DTYPE_COUNT; i++)
         if (bytes[i] > bytes[best]) best = i;
     return lr_dtype_label((enum lr_dtype)best);

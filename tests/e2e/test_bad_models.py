@@ -113,6 +113,11 @@ def test_an_unused_tensor_may_be_of_any_dtype(tiny):
     write_tensors(tiny, header, data)
     run = llm_run("-v", "-n", "1", tiny, "x")
     assert run.status == 0 and "ignored tensor 'vision.TERNARY'" in run.err, run
+    dtype = llm_run("--info", "--json", tiny).json()["dtype"]
+    header["vision.F16"] = {"dtype": "F16", "shape": [1 << 20], "data_offsets": [len(data), len(data) + (2 << 20)]}
+    data += bytes(2 << 20)
+    write_tensors(tiny, header, data)
+    assert llm_run("--info", "--json", tiny).json()["dtype"] == dtype != "f16"
     name = "model.layers.0.mlp.up_proj.weight"
     for dtype in "TERNARY", "I8":
         header[name]["dtype"] = dtype
