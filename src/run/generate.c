@@ -130,6 +130,16 @@ static enum lr_status check(const struct lr_session *s, const struct lr_generate
     return LR_OK;
 }
 
+/* The text goes on from what was read: it is not the beginning of one. */
+static enum lr_status open_stream(struct generation *g, struct lr_error *err) {
+    const struct lr_session *s = g->session;
+    if (!s->engine->tokenizer) return LR_OK;
+    LR_TRY(token_stream_open(s->engine->tokenizer, &g->stream, err));
+    enum lr_status status = token_stream_continue(g->stream, s->recent, s->n_recent, err);
+    if (status != LR_OK) token_stream_close(g->stream);
+    return status;
+}
+
 enum lr_status lr_session_generate(struct lr_session *session, const struct lr_generate_options *options,
                                    lr_token_fn *on_token, void *ctx, struct lr_generate_result *result,
                                    struct lr_error *err) {
@@ -137,7 +147,7 @@ enum lr_status lr_session_generate(struct lr_session *session, const struct lr_g
     LR_TRY(check(session, &o, err));
     struct generation g = {
         .session = session, .options = &o, .stops = {o.stop, o.n_stop}, .on_token = on_token, .ctx = ctx};
-    if (session->engine->tokenizer) LR_TRY(token_stream_open(session->engine->tokenizer, &g.stream, err));
+    LR_TRY(open_stream(&g, err));
     enum lr_status status = run_loop(&g, err);
     g.result.prefill_s = session->prefill_s;
     g.result.first_token_s += session->prefill_s;

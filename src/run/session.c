@@ -200,8 +200,12 @@ static enum lr_status check_room(const struct lr_session *s, const uint32_t *ids
     if (n > s->context - s->position)
         return lr_fail(
             err, LR_EUSAGE,
-            "the prompt has %zu tokens%s, the context has room for %u (a larger one: -c, up to %u)", n,
-            s->position ? " more" : "", s->context - s->position, s->engine->spec.max_context);
+            s->context < s->engine->spec.max_context
+                ? "the prompt has %zu tokens%s, the context has room for %u (a larger one, where memory "
+                  "allows: -c, up to %u)"
+                : "the prompt has %zu tokens%s, the context has room for %u (the model has no more than "
+                  "%u: shorten the prompt)",
+            n, s->position ? " more" : "", s->context - s->position, s->engine->spec.max_context);
     for (size_t i = 0; i < n; i++)
         if (ids[i] >= s->engine->spec.vocab)
             return lr_fail(err, LR_EUSAGE, "token id %u is out of range: the embedding has %u rows", ids[i],
@@ -281,12 +285,20 @@ static enum lr_status read_and_keep(struct lr_session *s, const uint32_t *ids, s
     return check_logits(s, err);
 }
 
+/* Tells the sampler, and keeps the last ids that are text. */
+static void note_id(struct lr_session *s, uint32_t id, bool drawn) {
+    sampler_note(&s->sampler, id, drawn);
+    if (!s->engine->tokenizer || tokenizer_is_special(s->engine->tokenizer, id)) return;
+    if (s->n_recent == SESSION_RECENT) memmove(s->recent, s->recent + 1, --s->n_recent * sizeof *s->recent);
+    s->recent[s->n_recent++] = id;
+}
+
 enum lr_status lr_session_feed_ids(struct lr_session *s, const uint32_t *ids, size_t n_ids,
                                    struct lr_error *err) {
     if (!n_ids) return LR_OK;
     double start = clock_now();
     LR_TRY(read_and_keep(s, ids, n_ids, (uint64_t)s->position + n_ids, err));
-    for (size_t i = 0; i < n_ids; i++) sampler_note(&s->sampler, ids[i], false);
+    for (size_t i = 0; i < n_ids; i++) note_id(s, ids[i], false);
     s->prompt_tokens += (uint32_t)n_ids;
     s->prefill_s += clock_now() - start;
     return LR_OK;
@@ -304,7 +316,7 @@ enum lr_status lr_session_feed_text(struct lr_session *s, const char *text, size
 
 enum lr_status session_append(struct lr_session *s, uint32_t id, struct lr_error *err) {
     LR_TRY(read_and_keep(s, &id, 1, (uint64_t)s->position + 1, err));
-    sampler_note(&s->sampler, id, true);
+    note_id(s, id, true);
     return LR_OK;
 }
 

@@ -8,6 +8,8 @@
 #include "run/engine.h"
 #include "run/sampler.h"
 
+#define SESSION_RECENT 4u /* ids: four bytes at least, a whole character */
+
 struct lr_session {
     struct lr_engine *engine;
     struct arena arena; /* KV cache, work space, logits, sampler: sealed after opening */
@@ -21,6 +23,8 @@ struct lr_session {
     bool loading;     /* the pass under way is the first over weights that are on disk */
     double prefill_s; /* spent on what was fed since the sequence began */
     uint32_t prompt_tokens;
+    uint32_t recent[SESSION_RECENT],
+        n_recent; /* the last ids that are text: what a stream of text goes on from */
 };
 
 /* Reads ids at the end of the sequence in chunks. `rope_length`: the length that rotary frequencies are for.

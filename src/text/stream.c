@@ -77,3 +77,15 @@ enum lr_status token_stream_end(struct token_stream *s, struct lr_buf *out, stru
     s->window.count = s->text.len = s->given = 0;
     return LR_OK;
 }
+
+enum lr_status token_stream_continue(struct token_stream *s, const uint32_t *ids, size_t n,
+                                     struct lr_error *err) {
+    struct lr_buf before = {0};
+    enum lr_status status = LR_OK;
+    for (size_t i = 0; i < n && status == LR_OK; i++) status = token_stream_push(s, ids[i], &before, err);
+    lr_buf_free(&before);
+    if (status == LR_OK) status = decode_window(s, err);
+    s->given = s->text.len;
+    if (certain_length(s) < s->text.len) s->window.count = s->text.len = s->given = 0; /* a cut character */
+    return status;
+}

@@ -53,6 +53,10 @@ size_t tokenizer_memory(const struct tokenizer *t);
  * skipped), and half a character is never given out. */
 struct token_stream;
 enum lr_status token_stream_open(const struct tokenizer *t, struct token_stream **out, struct lr_error *err);
+/* Before the first push: the last of the ids that stand before. Their text is not given out, but what follows
+ * is then no beginning of a text, where decoders drop a space. */
+enum lr_status token_stream_continue(struct token_stream *s, const uint32_t *ids, size_t n,
+                                     struct lr_error *err);
 /* Appends the text that is now certain. */
 enum lr_status token_stream_push(struct token_stream *s, uint32_t id, struct lr_buf *out,
                                  struct lr_error *err);

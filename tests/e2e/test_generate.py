@@ -318,3 +318,12 @@ def test_control_characters_do_not_reach_the_terminal(tmp_path):
 def test_demo_tells_a_story(demo):
     run = llm_run("--greedy", "-n", "60", demo, "Once upon a time")
     assert run.status == 0 and len(run.out.split()) > 20, run
+
+
+def test_the_space_after_the_prompt_is_kept():
+    """Decoders of SentencePiece's kind drop the first space of a text; an answer is not the beginning of one."""
+    model = shared_model("stories260K-hf-derived")
+    run = llm_run("--greedy", "-n", "3", "--echo", "-q", model, "Hello")
+    assert run.status == 0 and run.out.decode().startswith("Hello was"), run
+    stopped = llm_run("--greedy", "-n", "3", "--json", "-q", "--stop", " ", model, "Hello").json()
+    assert stopped["text"] == "" and stopped["finish_reason"] == "stop"
