@@ -220,6 +220,8 @@ static enum lr_status take_words(int n, char **words, struct options *o, struct 
                        words[2]);
     if (o->prompt && o->prompt_file)
         return lr_fail(err, LR_EUSAGE, "a prompt and --file %s: give one of them", o->prompt_file);
+    if (o->given[OPT_LOGPROBS] && o->given[OPT_SCORE])
+        return lr_fail(err, LR_EUSAGE, "--logprobs is for generating: --score --json gives each token's own");
     if (o->given[OPT_LOGPROBS] && !o->json) return lr_fail(err, LR_EUSAGE, "--logprobs needs --json");
     return LR_OK;
 }

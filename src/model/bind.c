@@ -129,18 +129,16 @@ static enum lr_status report_missing(const struct binder *b, struct lr_error *er
                    named > 2 ? b->missing[2] : "", b->n_missing > named ? ", ..." : "");
 }
 
-/* Whether `name` lies under a layer that the model has. Buffers of old checkpoints that hold no weight do not
- * count. */
-static bool under_used_layer(const struct binder *b, struct lr_str name) {
+/* The layer that `name` lies under, or -1. Buffers of old checkpoints that hold no weight do not count. */
+static int64_t layer_of(const struct binder *b, struct lr_str name) {
     char head[96];
     snprintf(head, sizeof head, "%slayers.", b->prefix);
-    if (!lr_str_starts(name, lr_str_of(head)) || lr_str_ends(name, LR_STR("rotary_emb.inv_freq")))
-        return false;
+    if (!lr_str_starts(name, lr_str_of(head)) || lr_str_ends(name, LR_STR("rotary_emb.inv_freq"))) return -1;
     uint64_t layer = 0;
     size_t i = strlen(head);
     for (; i < name.len && name.data[i] >= '0' && name.data[i] <= '9' && layer < UINT32_MAX; i++)
         layer = layer * 10 + (uint64_t)(name.data[i] - '0');
-    return layer < b->spec->layers;
+    return (int64_t)layer;
 }
 
 static void log_ignored(const struct binder *b) {
@@ -148,11 +146,15 @@ static void log_ignored(const struct binder *b) {
     for (size_t i = 0; i < b->catalog->count; i++) {
         if (b->used[i]) continue;
         struct lr_str name = b->catalog->tensors[i].name;
-        if (!warned && under_used_layer(b, name)) {
+        int64_t layer = layer_of(b, name);
+        if (!warned && layer >= 0) {
             lr_log(LR_LOG_WARN,
-                   "tensor '%.*s' lies in a layer that is used, but config.json has no place for it: ignored "
-                   "(all that are ignored: -v)",
-                   LR_STR_ARGS(name));
+                   layer < b->spec->layers
+                       ? "tensor '%.*s' lies in a layer that is used, but config.json has no "
+                         "place for it: ignored (all that are ignored: -v)"
+                       : "tensor '%.*s' lies beyond the %u layers of config.json: ignored "
+                         "(all that are ignored: -v)",
+                   LR_STR_ARGS(name), b->spec->layers);
             warned = true;
         }
         lr_log(LR_LOG_INFO, "ignored tensor '%.*s'", LR_STR_ARGS(name));

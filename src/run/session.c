@@ -172,6 +172,7 @@ void lr_session_close(struct lr_session *s) {
 void lr_session_reset(struct lr_session *s) {
     kv_sequence_clear(&s->sequence);
     sampler_reset(&s->sampler);
+    s->n_recent = 0;
     s->position = s->prompt_tokens = 0;
     s->has_logits = false;
     s->prefill_s = 0;

@@ -271,3 +271,9 @@ def test_layer_types_win_over_the_window_of_mistral(tmp_path):
         (folder / "config.json").write_text(json.dumps(config))
         outs[name] = llm_run("-q", "--greedy", "--precise", "-n", "8", "--ids", folder, ids).out
     assert outs["no"] == outs["full"] != outs["all"] == outs["sliding"]
+
+
+def test_layers_beyond_those_of_the_config_are_told(tiny):
+    edit_config(tiny, num_hidden_layers=1)
+    run = llm_run("-n", "1", tiny, "x")
+    assert run.status == 0 and "beyond the 1 layers of config.json" in run.err, run
