@@ -122,7 +122,7 @@ format:  ## clang-format over all C files
 	clang-format -i $(wildcard main.c include/*.h examples/*.c scripts/*.c) \
 	    $(shell find src tests -name '*.c' -o -name '*.h' -o -name '*.inc')
 
-install: all $(MANUAL)  ## binary, man page and completions below DESTDIR/PREFIX
+install: all $(MANUAL)  ## binary, library, header, man page and completions below DESTDIR/PREFIX
 	install -Dm755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/llm-run'
 	install -Dm644 include/llm_run.h '$(DESTDIR)$(PREFIX)/include/llm_run.h'
 	install -Dm644 $(LIB) '$(DESTDIR)$(PREFIX)/lib/libllm-run.a'

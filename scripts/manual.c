@@ -4,10 +4,12 @@
 
 #include <stdio.h>
 
-static const char description[] = "runs a Hugging Face model directory as downloaded, on the CPU.\n"
-                                  "Text goes to standard output, byte for byte what the model says; "
-                                  "everything else goes to standard error.\n"
-                                  "PROMPT missing or \\-: read from standard input.\n";
+static const char description[] =
+    "runs a Hugging Face model directory as downloaded, on the CPU.\n"
+    "Text goes to standard output, byte for byte what the model says; "
+    "everything else goes to standard error.\n"
+    "PROMPT missing or \\-: read from standard input.\n"
+    "After \\-\\- nothing is an option, so that a prompt may begin with a dash.\n";
 
 static const struct {
     const char *status, *meaning;
@@ -17,7 +19,7 @@ static const struct {
     {"2", "wrong usage; a prompt too long for the context; a token id out of range"},
     {"3", "the model directory or an input file is missing, damaged or not supported"},
     {"4", "not enough memory"},
-    {"130, 143", "interrupted (SIGINT, SIGTERM); what was generated is on standard output"},
+    {"129, 130, 143", "interrupted (SIGHUP, SIGINT, SIGTERM); what was generated is on standard output"},
 };
 
 /* Text with the characters that roff or a quoted shell word take for their own made harmless. */

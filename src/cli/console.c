@@ -49,10 +49,15 @@ void console_note(struct console *c, const char *fmt, ...) {
     write_line(c, "2", line);
 }
 
+bool console_is_terminal(void) {
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
+}
+
 static bool want_color(int when) {
     const char *no = getenv("NO_COLOR");
     if (when != WHEN_AUTO) return when == WHEN_ALWAYS;
-    return isatty(STDERR_FILENO) && !(no && no[0]);
+    return console_is_terminal() && !(no && no[0]);
 }
 
 void console_open(struct console *c, const struct options *o, bool json) {

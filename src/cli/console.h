@@ -30,5 +30,7 @@ enum lr_status console_answer(struct console *c, struct lr_buf *text, int bad, s
 
 /* Monotonic seconds. */
 double console_now(void);
+/* Whether stderr is a terminal that takes escape sequences. */
+bool console_is_terminal(void);
 
 #endif

@@ -171,6 +171,9 @@ static enum lr_status answer_json(struct generation *g, struct lr_error *err) {
 static void tell_summary(struct generation *g) {
     const struct lr_generate_result *r = &g->result;
     if (output_shares_line(&g->console->out)) fputc('\n', stderr);
+    if (r->finish == LR_FINISH_LENGTH && !(g->o->given[OPT_MAX_TOKENS] && r->tokens == g->o->max_tokens))
+        console_note(g->console, "the answer ends where the context of %u positions does",
+                     lr_session_context(g->session));
     console_note(
         g->console,
         "%u token%s, %.1f tok/s; prompt %u token%s, %.1f tok/s; first token after %.2f s; peak memory "

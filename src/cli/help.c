@@ -1,5 +1,6 @@
 #include "cli/help.h"
 
+#include "cli/json_write.h"
 #include "cli/options.h"
 
 #define HELP_COLUMN 28
@@ -8,11 +9,13 @@
 static const char usage[] =
     "usage: llm-run [OPTIONS] MODEL_DIR [PROMPT]\n"
     "Runs a Hugging Face model directory as downloaded, on the CPU. PROMPT missing or '-': read "
-    "from standard input.\n";
+    "from standard input.\n"
+    "After -- nothing is an option: llm-run DIR -- \"-5 is less than\"\n";
 
-static const char closing[] = "\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 model or "
-                              "input file missing, damaged or not\n"
-                              "supported, 4 not enough memory, 130 and 143 interrupted.\n";
+static const char closing[] =
+    "\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 model or "
+    "input file missing, damaged or not\n"
+    "supported, 4 not enough memory, 129, 130 and 143 interrupted (SIGHUP, SIGINT, SIGTERM).\n";
 
 /* Appends `text` from column `column` on, broken between words at HELP_WIDTH. */
 static int append_wrapped(struct lr_buf *out, size_t column, const char *text) {
@@ -59,8 +62,11 @@ int help_write(bool all, struct lr_buf *out) {
     return bad | lr_buf_append_str(out, LR_STR(closing));
 }
 
-int help_write_version(struct lr_buf *out) {
+int help_write_version(bool json, struct lr_buf *out) {
     char build[256];
     lr_build_info(build, sizeof build);
+    if (json)
+        return lr_buf_printf(out, "{\"version\":\"%s\",\"build\":", LR_VERSION) |
+               json_write_string(out, lr_str_of(build)) | lr_buf_append_str(out, LR_STR("}\n"));
     return lr_buf_printf(out, "llm-run %s\n%s\n", LR_VERSION, build);
 }

@@ -6,6 +6,6 @@
 
 /* The usage and the options, grouped; with `all` also those that are seldom needed. 0, or -1: no memory. */
 int help_write(bool all, struct lr_buf *out);
-int help_write_version(struct lr_buf *out);
+int help_write_version(bool json, struct lr_buf *out);
 
 #endif

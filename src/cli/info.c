@@ -102,6 +102,6 @@ enum lr_status help_run(const struct options *o, struct console *c, struct lr_er
 enum lr_status version_run(const struct options *o, struct console *c, struct lr_error *err) {
     struct lr_buf b = {0};
     (void)o;
-    int bad = help_write_version(&b);
+    int bad = help_write_version(c->json, &b);
     return print(c, &b, bad, err);
 }

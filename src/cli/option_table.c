@@ -25,8 +25,10 @@ const struct option_row option_table[OPT_COUNT] = {
     [OPT_MAX_TOKENS] = {"max-tokens", 'n', GROUP_TEXT, KIND_INT, AT(max_tokens), "N", .min = 1,
                         .max = INT32_MAX, .common = true,
                         .help = "stop after N tokens (default: at the end of the text or of the context)"},
-    [OPT_FILE] = {"file", 'f', GROUP_TEXT, KIND_TEXT, AT(prompt_file), "FILE", .common = true,
-                  .help = "read the prompt from FILE, less one final newline"},
+    [OPT_FILE] =
+        {"file", 'f', GROUP_TEXT, KIND_TEXT, AT(prompt_file), "FILE", .common = true,
+         .help = "read the prompt from FILE; one final newline is dropped, as from standard input, but not "
+                 "with --tokenize and --score"},
     [OPT_RAW] = {"raw", 0, GROUP_TEXT, KIND_FLAG, AT(raw),
                  .help = "the prompt as it stands, no chat template; with --tokenize and --score: no special "
                          "tokens added"},
@@ -61,8 +63,8 @@ const struct option_row option_table[OPT_COUNT] = {
     [OPT_LOGIT_BIAS] = {"logit-bias", 0, GROUP_SAMPLING, KIND_BIAS, AT(logit_bias), "ID=X", .min = -1000,
                         .max = 1000, .help = "add X to the logit of token ID; may be given again for more"},
     [OPT_GREEDY] = {"greedy", 0, GROUP_SAMPLING, KIND_FLAG, AT(greedy), .common = true,
-                    .help = "the likeliest token each time, whatever the other sampling options and the "
-                            "model's defaults say"},
+                    .help = "the likeliest token each time, whatever the other sampling options (but for "
+                            "--logit-bias) and the model's defaults say"},
     [OPT_SEED] = {"seed", 0, GROUP_SAMPLING, KIND_SEED, AT(seed), "N", .common = true,
                   .help = "the same seed gives the same text (default: drawn, and reported)"},
     [OPT_LOGPROBS] = {"logprobs", 0, GROUP_SAMPLING, KIND_INT, AT(logprobs), "N", .min = 0, .max = 64,
@@ -77,9 +79,10 @@ const struct option_row option_table[OPT_COUNT] = {
     [OPT_PREFILL_CHUNK] = {"prefill-chunk", 0, GROUP_CONTEXT, KIND_INT, AT(prefill_chunk), "N", .min = 1,
                            .max = 65536, .help = "tokens of the prompt read in one pass"},
 
-    [OPT_MEM_LIMIT] = {"mem-limit", 0, GROUP_MEMORY, KIND_SIZE, AT(mem_limit), "SIZE", .common = true,
-                       .help = "own no more memory than SIZE (8G, 1.5GiB) or N% of what there is; mapped "
-                               "weights, which the kernel can drop, do not count"},
+    [OPT_MEM_LIMIT] =
+        {"mem-limit", 0, GROUP_MEMORY, KIND_SIZE, AT(mem_limit), "SIZE", .common = true,
+         .help = "own no more memory than SIZE (bytes, or 8G, 1.5GiB) or N% of what there is; mapped "
+                 "weights, which the kernel can drop, do not count"},
     [OPT_PRECISE] = {"precise", 0, GROUP_MEMORY, KIND_FLAG, AT(precise),
                      .help = "no reduced-precision arithmetic"},
 

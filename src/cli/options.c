@@ -10,6 +10,8 @@
 /* Long options come back from getopt_long as FIRST_LONG + their place in the table. */
 #define FIRST_LONG 256
 
+#define BEHIND_DASHES "a prompt that begins with '-' goes after '--'"
+
 struct getopt_feed {
     struct option longs[OPT_COUNT + 1];
     char shorts[2 * OPT_COUNT + 2];
@@ -76,7 +78,8 @@ static const char *nearest_option(const char *word, size_t len, bool *alike) {
 /* The message for a word that getopt_long did not take: unknown, ambiguous, or a value it does not have. */
 static enum lr_status refuse_word(const char *word, struct lr_error *err) {
     if (optopt && optopt < FIRST_LONG)
-        return lr_fail(err, LR_EUSAGE, "unknown option '-%c' (--help-all lists them)", optopt);
+        return lr_fail(err, LR_EUSAGE, "unknown option '-%c' (--help-all lists them; " BEHIND_DASHES ")",
+                       optopt);
     if (optopt)
         return lr_fail(err, LR_EUSAGE, "option '--%s' takes no value", option_table[id_of(optopt)].name);
     const char *name = word + strspn(word, "-");
@@ -90,10 +93,11 @@ static enum lr_status refuse_word(const char *word, struct lr_error *err) {
     if (n > 1) return lr_fail(err, LR_EUSAGE, "option '--%.*s' could be %s", (int)len, name, known);
     bool alike;
     const char *nearest = nearest_option(name, len, &alike);
-    return lr_fail(err, LR_EUSAGE,
-                   alike ? "unknown option '--%.*s': did you mean '--%s'?"
-                         : "unknown option '--%.*s' (the nearest is '--%s'; --help-all lists them)",
-                   (int)len, name, nearest);
+    return lr_fail(
+        err, LR_EUSAGE,
+        alike ? "unknown option '--%.*s': did you mean '--%s'?"
+              : "unknown option '--%.*s' (the nearest is '--%s'; --help-all lists them; " BEHIND_DASHES ")",
+        (int)len, name, nearest);
 }
 
 /* What the option takes, for the message that says its value is not that. */

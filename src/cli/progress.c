@@ -3,13 +3,12 @@
 #include "cli/console.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #define SILENT_SECONDS 0.5
 #define BAR_WIDTH      40
 
 void progress_init(struct progress *p, enum when when, bool quiet) {
-    *p = (struct progress){.when = quiet ? WHEN_NEVER : when, .terminal = isatty(STDERR_FILENO), .phase = -1};
+    *p = (struct progress){.when = quiet ? WHEN_NEVER : when, .terminal = console_is_terminal(), .phase = -1};
 }
 
 static const char *phase_name(int phase) {

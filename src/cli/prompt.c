@@ -27,7 +27,8 @@ static enum lr_status read_all(int fd, const char *name, enum lr_status kind, st
 }
 
 static enum lr_status read_stdin(struct lr_buf *out, struct lr_error *err) {
-    if (isatty(STDIN_FILENO))
+    bool closed = fcntl(STDIN_FILENO, F_GETFD) < 0;
+    if (closed || isatty(STDIN_FILENO))
         return lr_fail(err, LR_EUSAGE,
                        "no prompt given: write it after the model directory, use --file, or pipe it in");
     return read_all(STDIN_FILENO, "standard input", LR_EFAILED, out, err);

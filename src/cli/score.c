@@ -55,7 +55,8 @@ static enum lr_status answer(const struct scoring *s, struct console *c, struct 
         bad |= lr_buf_append_str(&b, LR_STR(",\"perplexity\":")) | json_write_number(&b, perplexity, 9);
         bad |= lr_buf_append_char(&b, '}');
     } else {
-        bad = lr_buf_printf(&b, "tokens      %zu\nnll         %.6f\nperplexity  %.6f", s->n, nll, perplexity);
+        bad = lr_buf_printf(&b, "tokens      %zu\nscored      %zu\nnll         %.6f\nperplexity  %.6f", s->n,
+                            s->n - 1, nll, perplexity);
     }
     enum lr_status status = console_answer(c, &b, bad, err);
     lr_buf_free(&b);

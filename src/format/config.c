@@ -97,20 +97,24 @@ static enum lr_status read_sizes(struct json text, struct model_config *c, struc
     const struct {
         const char *key;
         uint32_t *out, min, max;
+        bool always_there; /* in the files that people have */
     } sizes[] = {
-        {"hidden_size", &c->dim, 1, 1u << 20},
-        {"num_hidden_layers", &c->layers, 1, CONFIG_MAX_LAYERS},
-        {"num_attention_heads", &c->heads, 1, 1u << 16},
-        {"num_key_value_heads", &c->kv_heads, 1, 1u << 16},
-        {"head_dim", &c->head_dim, 1, 1u << 16},
-        {"intermediate_size", &c->ffn_dim, 1, 1u << 24},
-        {"vocab_size", &c->vocab, 1, 1u << 28},
-        {"max_position_embeddings", &c->max_position, 1, INT32_MAX},
-        {"sliding_window", &c->sliding_window, 0, INT32_MAX},
-        {"max_window_layers", &c->max_window_layers, 0, INT32_MAX},
+        {"hidden_size", &c->dim, 1, 1u << 20, true},
+        {"num_hidden_layers", &c->layers, 1, CONFIG_MAX_LAYERS, true},
+        {"num_attention_heads", &c->heads, 1, 1u << 16, true},
+        {"num_key_value_heads", &c->kv_heads, 1, 1u << 16, false},
+        {"head_dim", &c->head_dim, 1, 1u << 16, false},
+        {"intermediate_size", &c->ffn_dim, 1, 1u << 24, true},
+        {"vocab_size", &c->vocab, 1, 1u << 28, true},
+        {"max_position_embeddings", &c->max_position, 1, INT32_MAX, false},
+        {"sliding_window", &c->sliding_window, 0, INT32_MAX, false},
+        {"max_window_layers", &c->max_window_layers, 0, INT32_MAX, false},
     };
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         LR_TRY(json_read_u32(text, sizes[i].key, sizes[i].min, sizes[i].max, sizes[i].out, err));
+        bool absent = sizes[i].always_there && !json_present(json_get(text, sizes[i].key));
+        if (absent && !c->absent) c->absent = sizes[i].key;
+    }
     if (json_kind(json_get(text, "num_key_value_heads")) == JSON_NULL) c->kv_heads = CONFIG_UNSET;
     if (json_kind(json_get(text, "sliding_window")) == JSON_NULL) c->sliding_window = 0;
     return LR_OK;

@@ -34,7 +34,8 @@ enum activation_kind { ACT_SILU, ACT_GELU, ACT_GELU_TANH, ACT_RELU };
 struct model_config {
     char model_type[64], architecture[96];
     uint32_t dim, layers, heads, kv_heads, head_dim, ffn_dim,
-        vocab; /* kv_heads, head_dim: CONFIG_UNSET = derived */
+        vocab;          /* kv_heads, head_dim: CONFIG_UNSET = derived */
+    const char *absent; /* the first size that the file has no key for, so that its default counts; or NULL */
     uint32_t max_position;
     double norm_eps;
     enum activation_kind activation;

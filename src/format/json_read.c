@@ -4,8 +4,7 @@
 
 /* What a value is, for a message: "null", "the text 'abc'", "1.5". */
 static struct shown { char text[80]; } show(struct json v) {
-    static const char *const kinds[] = {"absent", "null",   "a boolean", "a number that cannot be used",
-                                        "text",   "a list", "an object"};
+    static const char *const kinds[] = {"absent", "null", "a boolean", "a number that cannot be used"};
     struct shown out;
     struct lr_str s;
     double d;
@@ -21,6 +20,13 @@ static struct shown { char text[80]; } show(struct json v) {
                  lr_commas(i < 0 ? 0 - (uint64_t)i : (uint64_t)i).text);
     } else if (json_double(v, &d)) {
         snprintf(out.text, sizeof out.text, "%.17g", d);
+    } else if (json_kind(v) >= JSON_ARRAY) {
+        const char *what = json_kind(v) == JSON_ARRAY ? "list" : "object";
+        if (json_count(v))
+            snprintf(out.text, sizeof out.text, "%s %s of %s", *what == 'l' ? "a" : "an", what,
+                     lr_commas(json_count(v)).text);
+        else
+            snprintf(out.text, sizeof out.text, "an empty %s", what);
     } else {
         snprintf(out.text, sizeof out.text, "%s", kinds[json_kind(v)]);
     }

@@ -38,12 +38,10 @@ enum lr_status listing_path(const struct listing *l, const char *name, char **ou
     LR_TRY(join(l->path, name, out, err));
     enum file_kind kind = file_kind(*out);
     if (kind == FILE_REGULAR) return LR_OK;
-    const char *what = kind == FILE_ABSENT ? "a link to a file that is not there (an unfinished download?)"
-                                           : "not a regular file";
-    lr_fail(err, LR_EMODEL, "%s is %s", *out, what);
+    enum lr_status status = model_dir_refuse_file(*out, kind, err);
     lr_free(*out);
     *out = NULL;
-    return LR_EMODEL;
+    return status;
 }
 
 /* ---- the hub's cache: models--ORG--NAME/{blobs,refs,snapshots} */

@@ -31,6 +31,8 @@ enum lr_status model_dir_refuse_tokenizer(const struct listing *l, struct lr_err
 #define MODEL_DIR_SHOWN 3u
 enum lr_status model_dir_refuse_missing(const struct listing *l, const struct lr_str *missing, size_t n,
                                         size_t total, struct lr_error *err);
+/* LR_EMODEL: what stands at `path`, which a listing named, is no file that can be read. */
+enum lr_status model_dir_refuse_file(const char *path, enum file_kind kind, struct lr_error *err);
 /* LR_EMODEL: `path` is not a folder. */
 enum lr_status model_dir_refuse_path(const char *path, struct lr_error *err);
 

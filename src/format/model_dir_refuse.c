@@ -117,15 +117,51 @@ enum lr_status model_dir_refuse_tokenizer(const struct listing *l, struct lr_err
                        "%s has its tokenizer as %s, which is not read; tokenizer.json is needed", l->path,
                        l->files.names[other]);
     const char *half = listing_has(l, "vocab.json") ? ", and vocab.json without merges.txt" : "";
-    return lr_fail(err, LR_EMODEL, "%s has no tokenizer.json%s", l->path, half);
+    return lr_fail(err, LR_EMODEL,
+                   "%s has no tokenizer.json%s: fetch it (or vocab.json and merges.txt) from where the model "
+                   "is from; without one, --ids works",
+                   l->path, half);
+}
+
+enum lr_status model_dir_refuse_file(const char *path, enum file_kind kind, struct lr_error *err) {
+    if (kind == FILE_UNKNOWN) return file_refuse_unknown(path, err);
+    const char *what = kind == FILE_DANGLING ? "a link to a file that is not there (an unfinished download?)"
+                       : kind == FILE_ABSENT ? "gone since the folder was listed"
+                                             : "not a regular file";
+    return lr_fail(err, LR_EMODEL, "%s is %s", path, what);
+}
+
+/* Whether a path that is not there could be the name of a model on the hub: "ORG/NAME". */
+static bool is_hub_name(struct lr_str path) {
+    const char *slash = memchr(path.data, '/', path.len);
+    return slash && slash != path.data && slash + 1 < path.data + path.len && *path.data != '.' &&
+           *path.data != '~' && !memchr(slash + 1, '/', (size_t)(path.data + path.len - slash - 1));
+}
+
+static enum lr_status refuse_absent(const char *path, struct lr_error *err) {
+    static const char fetch[] = "https://huggingface.co/";
+    struct lr_str name = lr_str_of(path);
+    bool url = strstr(path, "://") != NULL;
+    if (url && lr_str_starts(name, lr_str_of(fetch))) name = lr_str_from(name, sizeof fetch - 1);
+    if (is_hub_name(name))
+        return lr_fail(err, LR_EMODEL,
+                       "%s: no such folder on this machine; if that is a model on the hub, fetch it first "
+                       "(hf download %.*s --local-dir DIR) and give DIR",
+                       path, LR_STR_ARGS(name));
+    return lr_fail(err, LR_EMODEL,
+                   url ? "%s: nothing is fetched: download the model's folder and give that"
+                       : "%s: no such folder (a model is a folder that is on this machine)",
+                   path);
 }
 
 enum lr_status model_dir_refuse_path(const char *path, struct lr_error *err) {
-    struct lr_str name = lr_str_of(path);
-    if (file_kind(path) == FILE_ABSENT)
-        return lr_fail(err, LR_EMODEL, "%s: no such folder (a model is a folder that is on this machine)",
-                       path);
-    if (lr_str_ends(name, LR_STR(".gguf")))
+    enum file_kind kind = file_kind(path);
+    if (!*path) return lr_fail(err, LR_EMODEL, "the model directory's name is empty");
+    if (kind == FILE_UNKNOWN) return file_refuse_unknown(path, err);
+    if (kind == FILE_DANGLING)
+        return lr_fail(err, LR_EMODEL, "%s is a link to a folder that is not there", path);
+    if (kind == FILE_ABSENT) return refuse_absent(path, err);
+    if (lr_str_ends(lr_str_of(path), LR_STR(".gguf")))
         return lr_fail(
             err, LR_EMODEL,
             "%s is a GGUF file, which is not read: give a folder with config.json and .safetensors files",

@@ -28,7 +28,8 @@ static enum lr_status is_there(const struct listing *l, const char *name, bool *
     if (!listing_has(l, name)) return LR_OK;
     char *path = file_join(l->path, name);
     if (!path) return lr_fail_memory(err, l->path, strlen(l->path) + strlen(name) + 2);
-    *there = file_kind(path) != FILE_ABSENT;
+    enum file_kind kind = file_kind(path);
+    *there = kind != FILE_ABSENT && kind != FILE_DANGLING;
     lr_free(path);
     return LR_OK;
 }

@@ -49,6 +49,14 @@ static const char *find_prefix(const struct catalog *c) {
     return best;
 }
 
+/* A reason to look at: " (it has no 'hidden_size': the default of its kind counts)". */
+static struct reason { char text[120]; } by_default(const struct binder *b) {
+    struct reason r = {""};
+    if (b->spec->absent)
+        snprintf(r.text, sizeof r.text, " (it has no '%s': the default of its kind counts)", b->spec->absent);
+    return r;
+}
+
 static enum lr_status check_shape(const struct binder *b, const struct tensor_record *t,
                                   enum tensor_role role, struct lr_error *err) {
     uint32_t rank;
@@ -65,8 +73,8 @@ static enum lr_status check_shape(const struct binder *b, const struct tensor_re
                                  (unsigned long long)t->shape[i]);
     snprintf(want, sizeof want, rank == 2 ? "%llu, %llu" : "%llu", (unsigned long long)rows,
              (unsigned long long)cols);
-    return lr_fail(err, LR_EMODEL, "%s: tensor '%.*s' has shape [%s], config.json asks for [%s]",
-                   b->catalog->files[t->file].path, LR_STR_ARGS(t->name), has, want);
+    return lr_fail(err, LR_EMODEL, "%s: tensor '%.*s' has shape [%s], config.json asks for [%s]%s",
+                   b->catalog->files[t->file].path, LR_STR_ARGS(t->name), has, want, by_default(b).text);
 }
 
 static enum lr_status take(struct binder *b, const struct tensor_record *t, enum tensor_role role,
@@ -122,11 +130,11 @@ static enum lr_status bind_layer(struct binder *b, uint32_t layer, struct layer_
 static enum lr_status report_missing(const struct binder *b, struct lr_error *err) {
     if (!b->n_missing) return LR_OK;
     size_t named = b->n_missing < MISSING_NAMED ? b->n_missing : MISSING_NAMED;
-    return lr_fail(err, LR_EMODEL, "%s: %zu tensor%s that config.json asks for %s missing: %s%s%s%s%s%s",
+    return lr_fail(err, LR_EMODEL, "%s: %zu tensor%s that config.json asks for %s missing: %s%s%s%s%s%s%s",
                    b->catalog->n_files ? b->catalog->files[0].path : "model", b->n_missing,
                    b->n_missing == 1 ? "" : "s", b->n_missing == 1 ? "is" : "are", b->missing[0],
                    named > 1 ? ", " : "", named > 1 ? b->missing[1] : "", named > 2 ? ", " : "",
-                   named > 2 ? b->missing[2] : "", b->n_missing > named ? ", ..." : "");
+                   named > 2 ? b->missing[2] : "", b->n_missing > named ? ", ..." : "", by_default(b).text);
 }
 
 /* The layer that `name` lies under, or -1. Buffers of old checkpoints that hold no weight do not count. */

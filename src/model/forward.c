@@ -89,8 +89,7 @@ enum lr_status forward_run(const struct model *m, struct forward_work *w, struct
         block_attention(&c);
         block_mlp(&c);
         if (!pass->on_layer(pass->layer_ctx, c.layer))
-            return lr_fail(err, LR_EINTERRUPTED, "interrupted after layer %u of %u at position %u",
-                           c.layer + 1, m->spec->layers, pass->position);
+            return lr_fail(err, LR_EINTERRUPTED, "interrupted at position %u", pass->position);
     }
     if (pass->want != FORWARD_NO_LOGITS) head(m, w, pass, pass->want == FORWARD_LAST ? pass->n - 1 : 0);
     return LR_OK;

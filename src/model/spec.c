@@ -105,6 +105,7 @@ enum lr_status spec_from_config(const struct model_config *c, const char *source
                                 struct lr_error *err) {
     *s = (struct model_spec){
         .source = source,
+        .absent = c->absent,
         .dim = c->dim,
         .layers = c->layers,
         .heads = c->heads,

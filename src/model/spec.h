@@ -38,6 +38,7 @@ enum tensor_role {
 struct model_spec {
     const char *family;
     const char *source; /* the configuration's file, for messages: as config_open was given it */
+    const char *absent; /* a size that the configuration does not give: the default counts; or NULL */
     uint32_t dim, layers, heads, kv_heads, head_dim, ffn_dim, vocab;
     uint32_t max_position; /* as trained or configured */
     uint32_t max_context;  /* with what rope scaling adds */

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "model/families/family.h"
 #include "model/rope.h"
+#include "run/remarks.h"
 #include "sys/cpu.h"
 
 #include <stdio.h>
@@ -70,9 +71,7 @@ static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
     LR_TRY(store_open(&e->catalog, &e->store, err));
     e->cold = store_cold_bytes(&e->store) > store_mapped_bytes(&e->store) / 10;
     if (e->cold) engine_tell_loading(e, 0);
-    if (e->tokenizer && tokenizer_size(e->tokenizer) > e->spec.vocab)
-        lr_log(LR_LOG_INFO, "the tokenizer has %u ids, the embedding %u rows", tokenizer_size(e->tokenizer),
-               e->spec.vocab);
+    remarks_on_engine(e);
     return model_open(&e->spec, &e->binding, &e->store, &e->matmul, &e->model, err);
 }
 
@@ -128,10 +127,15 @@ enum lr_status engine_tokenizer(const struct lr_engine *e, const struct tokenize
                    e->path);
 }
 
-bool engine_is_eos(const struct lr_engine *e, uint32_t id) {
+uint32_t engine_eos_ids(const struct lr_engine *e, const uint32_t **ids) {
     bool own = e->generation.n_eos > 0;
-    const uint32_t *ids = own ? e->generation.eos_ids : e->config.eos_ids;
-    for (uint32_t i = 0, n = own ? e->generation.n_eos : e->config.n_eos; i < n; i++)
+    *ids = own ? e->generation.eos_ids : e->config.eos_ids;
+    return own ? e->generation.n_eos : e->config.n_eos;
+}
+
+bool engine_is_eos(const struct lr_engine *e, uint32_t id) {
+    const uint32_t *ids;
+    for (uint32_t i = 0, n = engine_eos_ids(e, &ids); i < n; i++)
         if (ids[i] == id) return true;
     return false;
 }

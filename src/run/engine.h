@@ -32,7 +32,9 @@ enum lr_status engine_tokenizer(const struct lr_engine *e, const struct tokenize
                                 struct lr_error *err);
 /* Tells that `share` of loading is done, in [0, 1]; bytes of the weights that are used stand for it. */
 void engine_tell_loading(const struct lr_engine *e, double share);
-/* Whether `id` ends the text: generation_config's eos ids, else the config's. */
+/* The ids that end the text, owned by the engine, and how many: generation_config's, else the config's. */
+uint32_t engine_eos_ids(const struct lr_engine *e, const uint32_t **ids);
+/* Whether `id` is one of them. */
 bool engine_is_eos(const struct lr_engine *e, uint32_t id);
 
 #endif

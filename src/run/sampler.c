@@ -12,8 +12,8 @@ static enum lr_status check(const struct lr_sampling *o, uint32_t vocab, struct 
     if (!(o->temperature >= 0) || isinf(o->temperature))
         return lr_fail(err, LR_EUSAGE, "temperature %g is out of range: 0 or more", (double)o->temperature);
     if (o->top_k < 0) return lr_fail(err, LR_EUSAGE, "top-k %d is out of range: 0 (off) or more", o->top_k);
-    if (!(o->top_p > 0 && o->top_p <= 1))
-        return lr_fail(err, LR_EUSAGE, "top-p %g is out of range: above 0, to 1", (double)o->top_p);
+    if (!(o->top_p >= 0 && o->top_p <= 1))
+        return lr_fail(err, LR_EUSAGE, "top-p %g is out of range: 0 to 1", (double)o->top_p);
     if (!(o->min_p >= 0 && o->min_p <= 1))
         return lr_fail(err, LR_EUSAGE, "min-p %g is out of range: 0 to 1", (double)o->min_p);
     if (!(o->typical > 0 && o->typical <= 1))

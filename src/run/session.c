@@ -1,15 +1,14 @@
 #include "run/session.h"
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "run/remarks.h"
 #include "sys/clock.h"
 #include "weights/plan.h"
 
 #include <math.h>
 #include <string.h>
 
-#define DEFAULT_CONTEXT 8192u
-#define DEFAULT_CHUNK   128u
+#define DEFAULT_CHUNK 128u
 
 static float set_or(double value, double fallback) {
     return (float)(isnan(value) ? fallback : value);
@@ -80,13 +79,14 @@ static enum lr_status gather_facts(const struct session_shape *shape, struct pla
     uint64_t tokenizer = e->tokenizer ? tokenizer_memory(e->tokenizer) : 0;
     *out = (struct plan_facts){
         .budget = memory.budget,
-        .limited = e->options.mem_limit != 0,
+        .ours = memory.own_anonymous + memory.room,
+        .limited = memory.user_limited,
         .fixed = memory.own_anonymous > tokenizer ? memory.own_anonymous - tokenizer : 0,
         .weights = e->binding.used_bytes,
         .mapped = store_mapped_bytes(&e->store),
         .tokenizer = tokenizer,
         .wanted = shape->options->context,
-        .limit = DEFAULT_CONTEXT,
+        .limit = SESSION_CONTEXT,
         .maximum = e->spec.max_context,
         .session = measure_session,
         .session_ctx = shape,
@@ -131,11 +131,8 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
     LR_TRY(gather_facts(&shape, &facts, err));
     plan_make(&facts, &plan);
     if (!plan.fits) return plan_refuse(&facts, &plan, err);
-    uint32_t usual = DEFAULT_CONTEXT < facts.maximum ? DEFAULT_CONTEXT : facts.maximum;
-    if (!o->context && plan.context < usual)
-        lr_log(LR_LOG_WARN, "the context is %u positions instead of %u: that is what fits in memory",
-               plan.context, usual);
     s->context = plan.context;
+    remarks_on_session(s, o, &plan);
     LR_TRY(arena_init(&s->arena, plan.kv + plan.work, room_now, s->engine, err));
     LR_TRY(allocate_kv(s, &shape, s->context, err));
     s->sequence.pool = &s->pool;
@@ -196,6 +193,13 @@ const float *lr_session_logits(const struct lr_session *s) {
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 
+static enum lr_status refuse_id(const struct lr_engine *e, uint32_t id, struct lr_error *err) {
+    struct lr_str piece = e->tokenizer ? lr_str_cut(tokenizer_piece(e->tokenizer, id), 60) : LR_STR("");
+    return lr_fail(err, LR_EUSAGE, "token id %u%s%.*s%s is out of range: the embedding has %u rows", id,
+                   piece.len ? " ('" : "", LR_STR_ARGS(piece), piece.len ? "' in the tokenizer)" : "",
+                   e->spec.vocab);
+}
+
 static enum lr_status check_room(const struct lr_session *s, const uint32_t *ids, size_t n,
                                  struct lr_error *err) {
     if (n > s->context - s->position)
@@ -208,9 +212,7 @@ static enum lr_status check_room(const struct lr_session *s, const uint32_t *ids
                   "%u: shorten the prompt)",
             n, s->position ? " more" : "", s->context - s->position, s->engine->spec.max_context);
     for (size_t i = 0; i < n; i++)
-        if (ids[i] >= s->engine->spec.vocab)
-            return lr_fail(err, LR_EUSAGE, "token id %u is out of range: the embedding has %u rows", ids[i],
-                           s->engine->spec.vocab);
+        if (ids[i] >= s->engine->spec.vocab) return refuse_id(s->engine, ids[i], err);
     return LR_OK;
 }
 
@@ -253,7 +255,10 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
             .on_layer = layer_done,
             .layer_ctx = &reading,
         };
-        LR_TRY(forward_run(&s->engine->model, &s->work, &s->sequence, &pass, err));
+        enum lr_status status = forward_run(&s->engine->model, &s->work, &s->sequence, &pass, err);
+        if (status == LR_EINTERRUPTED)
+            lr_fail(err, status, "interrupted after reading %zu of %zu tokens", at, n);
+        LR_TRY(status);
         if (s->loading) engine_tell_loading(s->engine, 1);
         s->loading = false;
         s->position += (uint32_t)take;

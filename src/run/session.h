@@ -8,7 +8,8 @@
 #include "run/engine.h"
 #include "run/sampler.h"
 
-#define SESSION_RECENT 4u /* ids: four bytes at least, a whole character */
+#define SESSION_CONTEXT 8192u /* positions when none are asked for, where the model has them */
+#define SESSION_RECENT  4u    /* ids: four bytes at least, a whole character */
 
 struct lr_session {
     struct lr_engine *engine;

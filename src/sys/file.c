@@ -26,8 +26,16 @@ static enum lr_status fail_errno(struct lr_error *err, const char *path, const c
 
 enum file_kind file_kind(const char *path) {
     struct stat st;
-    if (stat(path, &st) != 0) return FILE_ABSENT;
-    return S_ISREG(st.st_mode) ? FILE_REGULAR : S_ISDIR(st.st_mode) ? FILE_FOLDER : FILE_OTHER;
+    if (stat(path, &st) == 0)
+        return S_ISREG(st.st_mode) ? FILE_REGULAR : S_ISDIR(st.st_mode) ? FILE_FOLDER : FILE_OTHER;
+    if (errno != ENOENT && errno != ENOTDIR) return FILE_UNKNOWN;
+    return lstat(path, &st) == 0 ? FILE_DANGLING : FILE_ABSENT;
+}
+
+enum lr_status file_refuse_unknown(const char *path, struct lr_error *err) {
+    struct stat st;
+    int code = stat(path, &st) == 0 ? EAGAIN : errno; /* 0: it is there by now */
+    return fail_errno(err, path, "cannot be examined", code);
 }
 
 /* Opens for reading; folders, which open() accepts, are refused here. */

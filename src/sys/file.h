@@ -8,10 +8,13 @@
 #include "base/error.h"
 #include "base/str.h"
 
-enum file_kind { FILE_ABSENT, FILE_REGULAR, FILE_FOLDER, FILE_OTHER };
+enum file_kind { FILE_ABSENT, FILE_REGULAR, FILE_FOLDER, FILE_OTHER, FILE_DANGLING, FILE_UNKNOWN };
 
-/* What stands at `path` (symbolic links followed). A broken link is FILE_ABSENT. */
+/* What stands at `path`, symbolic links followed. FILE_DANGLING: a link to nothing. FILE_UNKNOWN: the system
+ * does not tell, because a folder on the way may not be searched or links go in a circle. */
 enum file_kind file_kind(const char *path);
+/* The failure of a path that is FILE_UNKNOWN, with the system's reason. */
+enum lr_status file_refuse_unknown(const char *path, struct lr_error *err);
 
 /* The whole file, NUL-terminated (the NUL not counted), to be freed with lr_free. Refused above `max` bytes,
  * for folders, and for anything that cannot be read; the message names the path and the reason. Works for

@@ -195,11 +195,19 @@ static void conclude(uint64_t user_limit, struct memory_info *m) {
     m->total = smaller(m->mem_total, m->cgroup_limit);
     m->room = smaller(m->mem_available, smaller(m->cgroup_room, m->commit_room));
     m->room = smaller(m->room, left_of(m->data_limit, m->own_data));
-    if (user_limit) m->room = smaller(m->room, left_of(user_limit, m->own_anonymous));
+    uint64_t user_room = user_limit ? left_of(user_limit, m->own_anonymous) : MEMORY_UNLIMITED;
+    m->user_limited = user_room < m->room;
+    m->room = smaller(m->room, user_room);
     uint64_t ours;
     if (lr_add_u64(m->own_anonymous, m->room, &ours)) ours = UINT64_MAX;
     uint64_t reserve = ours / 100 > LEAST_RESERVE ? ours / 100 : LEAST_RESERVE;
     m->budget = left_of(ours, reserve);
+}
+
+uint64_t memory_for_budget(uint64_t budget) {
+    uint64_t reserve = budget / 99 + 1, ours;
+    if (reserve < LEAST_RESERVE) reserve = LEAST_RESERVE;
+    return lr_add_u64(budget, reserve, &ours) ? UINT64_MAX : ours;
 }
 
 enum lr_status memory_read(const char *root, uint64_t user_limit, struct memory_info *out,

@@ -29,6 +29,7 @@ struct memory_info {
     uint64_t own_data;      /* what counts against RLIMIT_DATA: private writable addresses (VmData) */
     uint64_t own_address;   /* our own address space (VmSize) */
     uint64_t room, budget;  /* as above */
+    bool user_limited;      /* the user's limit is what bounds the room */
 };
 
 /* Reads the facts below `root` ("" for the machine itself; tests give a fixture tree with proc/ and sys/
@@ -37,6 +38,9 @@ struct memory_info {
  * is missing from the process. */
 enum lr_status memory_read(const char *root, uint64_t user_limit, struct memory_info *out,
                            struct lr_error *err);
+
+/* Own + room that it takes for the budget to be `budget`: the inverse of what is told above. */
+uint64_t memory_for_budget(uint64_t budget);
 
 /* The greatest resident set so far (VmHWM), and the anonymous part of the present one (RssAnon), in bytes; 0
  * where unknown. */

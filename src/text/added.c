@@ -1,5 +1,6 @@
 #include "text/added.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
@@ -55,7 +56,7 @@ static enum lr_status put_json(struct added *a, const struct vocab *model, struc
                                struct lr_error *err) {
     struct added_token t = {0};
     struct lr_str content;
-    uint32_t id; /* as in the package only checked */
+    uint32_t id = VOCAB_NONE;
     json_str(json_get(v, "content"), &content);
     LR_TRY(json_read_u32(v, "id", 0, UINT32_MAX, &id, err));
     LR_TRY(json_read_bool(v, "special", &t.special, err));
@@ -65,6 +66,14 @@ static enum lr_status put_json(struct added *a, const struct vocab *model, struc
     LR_TRY(json_read_bool(v, "lstrip", &t.lstrip, err));
     LR_TRY(json_read_bool(v, "rstrip", &t.rstrip, err));
     added_put(a, model, content, t);
+    uint32_t given = content.len ? added_find(a, content) : id;
+    if (id == VOCAB_NONE || id == given) return LR_OK;
+    /* as in the reference: the id is the vocabulary's, or the next that is free, whatever the file says */
+    content = lr_str_cut(content, 60);
+    lr_log(a->renumbered ? LR_LOG_INFO : LR_LOG_WARN,
+           "%s: added token '%.*s' has the id %u, not %u as it says", json_name(v.doc), LR_STR_ARGS(content),
+           given, id);
+    a->renumbered = true;
     return LR_OK;
 }
 

@@ -21,6 +21,7 @@ struct added {
     uint32_t *by_id;            /* [count], numbers in the order of ids */
     uint32_t count, size;       /* size: greatest id + 1 */
     struct matcher raw, normal;
+    bool renumbered; /* a token was told to have another id than its entry says */
 };
 
 /* Starts a set of at most `count` tokens of `bytes` bytes in all. */

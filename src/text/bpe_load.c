@@ -137,8 +137,11 @@ static enum lr_status add_merge_line(struct merge_reader *r, struct lr_str line,
 static enum lr_status add_merge_json(struct merge_reader *r, struct json v, struct lr_error *err) {
     struct lr_str left, right;
     if (json_str(v, &left)) return add_merge_line(r, left, err);
-    if (json_count(v) != 2 || !json_str(json_at(v, 0), &left) || !json_str(json_at(v, 1), &right))
-        return json_fail(v, "merges", "a list of texts or of pairs of texts", err);
+    if (json_count(v) != 2 || !json_str(json_at(v, 0), &left) || !json_str(json_at(v, 1), &right)) {
+        char which[32];
+        snprintf(which, sizeof which, "merges[%u]", r->rank + r->count);
+        return json_fail(v, which, "a text or a pair of texts", err);
+    }
     return add_merge(r, left, right, err);
 }
 

@@ -5,6 +5,7 @@
 #include "text/pretokenize.h"
 #include "text/regex.h"
 #include "text/split.h"
+#include "text/step.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
 
@@ -287,26 +288,24 @@ static const struct {
     {"BPEDecoder", apply_suffix, parse_suffix},
 };
 
+static const struct step_part this_part = {"decoder", "decoders"};
+
 static enum lr_status parse_any(struct json spec, struct decoder *d, int depth, struct lr_error *err) {
-    struct lr_str type = {0};
-    LR_TRY(json_read_str(spec, "type", &type, err));
+    size_t i;
+    LR_TRY(step_find(spec, &this_part, kinds, sizeof kinds / sizeof *kinds, sizeof *kinds, &i, err));
     if (d->count == MAX_STEPS || depth > MAX_STEPS)
         return lr_fail(err, LR_EMODEL, "%s: more than %d decoders", json_name(spec.doc), MAX_STEPS);
-    if (lr_str_is(type, "Sequence")) {
-        struct json list = json_get(spec, "decoders");
+    if (i == STEP_SEQUENCE) {
+        struct json list;
+        LR_TRY(step_list(spec, &this_part, &list, err));
         for (struct json v = json_first(list); json_kind(v); v = json_next(v))
             LR_TRY(parse_any(v, d, depth + 1, err));
         return LR_OK;
     }
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (!lr_str_is(type, kinds[i].type)) continue;
-        struct step *s = &d->steps[d->count++];
-        s->apply = kinds[i].apply;
-        d->byte_fallback |= s->apply == apply_byte_fallback;
-        return kinds[i].parse ? kinds[i].parse(spec, s, err) : LR_OK;
-    }
-    return lr_fail(err, LR_EMODEL, "%s: decoder '%.*s' is not supported", json_name(spec.doc),
-                   LR_STR_ARGS(type));
+    struct step *s = &d->steps[d->count++];
+    s->apply = kinds[i].apply;
+    d->byte_fallback |= s->apply == apply_byte_fallback;
+    return kinds[i].parse ? kinds[i].parse(spec, s, err) : LR_OK;
 }
 
 enum lr_status decoder_parse(struct json spec, struct decoder **out, struct lr_error *err) {

@@ -5,6 +5,7 @@
 #include "text/precompiled.h"
 #include "text/regex.h"
 #include "text/split.h"
+#include "text/step.h"
 #include "text/unicode.h"
 
 #define MAX_STEPS 32
@@ -248,26 +249,24 @@ static const struct {
     {"Nmt", apply_nmt, 0, NULL},
 };
 
+static const struct step_part this_part = {"normalizer", "normalizers"};
+
 static enum lr_status parse_any(struct json spec, struct normalizer *n, int depth, struct lr_error *err) {
-    struct lr_str type = {0};
-    LR_TRY(json_read_str(spec, "type", &type, err));
+    size_t i;
+    LR_TRY(step_find(spec, &this_part, kinds, sizeof kinds / sizeof *kinds, sizeof *kinds, &i, err));
     if (n->count == MAX_STEPS || depth > MAX_STEPS)
         return lr_fail(err, LR_EMODEL, "%s: more than %d normalizers", json_name(spec.doc), MAX_STEPS);
-    if (lr_str_is(type, "Sequence")) {
-        struct json list = json_get(spec, "normalizers");
+    if (i == STEP_SEQUENCE) {
+        struct json list;
+        LR_TRY(step_list(spec, &this_part, &list, err));
         for (struct json v = json_first(list); json_kind(v); v = json_next(v))
             LR_TRY(parse_any(v, n, depth + 1, err));
         return LR_OK;
     }
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (!lr_str_is(type, kinds[i].type)) continue;
-        struct step *s = &n->steps[n->count++];
-        s->apply = kinds[i].apply;
-        s->form = kinds[i].form;
-        return kinds[i].parse ? kinds[i].parse(spec, s, err) : LR_OK;
-    }
-    return lr_fail(err, LR_EMODEL, "%s: normalizer '%.*s' is not supported", json_name(spec.doc),
-                   LR_STR_ARGS(type));
+    struct step *s = &n->steps[n->count++];
+    s->apply = kinds[i].apply;
+    s->form = kinds[i].form;
+    return kinds[i].parse ? kinds[i].parse(spec, s, err) : LR_OK;
 }
 
 enum lr_status normalizer_parse(struct json spec, struct normalizer **out, struct lr_error *err) {

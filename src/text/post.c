@@ -1,5 +1,6 @@
 #include "text/post.h"
 
+#include "text/step.h"
 #include "text/vocab.h"
 
 static enum lr_status push_id(struct json v, const char *key, struct token_list *out, struct lr_error *err) {
@@ -36,6 +37,8 @@ static enum lr_status push_special(struct json spec, struct json id, struct toke
     return LR_OK;
 }
 
+static const char template_form[] = "a list of special tokens with the sequence A among them, once,";
+
 static enum lr_status parse_template(struct json spec, struct post *out, struct lr_error *err) {
     struct json single = json_get(spec, "single");
     bool behind = false;
@@ -47,19 +50,21 @@ static enum lr_status parse_template(struct json spec, struct post *out, struct 
             LR_TRY(push_special(spec, special, behind ? &out->behind : &out->before, err));
         } else {
             if (behind || !json_str(sequence, &name) || !lr_str_is(name, "A"))
-                return json_fail(single, "single", "special tokens and the sequence A once", err);
+                return json_fail(single, "single", template_form, err);
             behind = true;
         }
     }
-    return behind ? LR_OK : json_fail(single, "single", "special tokens and the sequence A once", err);
+    return behind ? LR_OK : json_fail(single, "single", template_form, err);
 }
+
+static const struct step_part this_part = {"post_processor", "processors"};
 
 /* A second processor that adds ids has no meaning in the package for one text. */
 static enum lr_status parse_step(struct json spec, struct post *out, struct lr_error *err);
 
 static enum lr_status parse_sequence(struct json spec, struct post *out, struct lr_error *err) {
-    struct json list = json_get(spec, "processors");
-    if (json_kind(list) != JSON_ARRAY) return json_fail(list, "processors", "a list", err);
+    struct json list;
+    LR_TRY(step_list(spec, &this_part, &list, err));
     for (struct json v = json_first(list); json_kind(v); v = json_next(v)) {
         size_t before = out->before.count + out->behind.count;
         LR_TRY(parse_step(v, out, err));
@@ -70,21 +75,21 @@ static enum lr_status parse_sequence(struct json spec, struct post *out, struct 
     return LR_OK;
 }
 
+static const struct {
+    const char *type;
+    enum lr_status (*parse)(struct json spec, struct post *out, struct lr_error *err); /* NULL: adds no ids */
+} kinds[] = {
+    {"ByteLevel", NULL},
+    {"TemplateProcessing", parse_template},
+    {"BertProcessing", parse_bert},
+    {"RobertaProcessing", parse_bert},
+};
+
 static enum lr_status parse_step(struct json spec, struct post *out, struct lr_error *err) {
-    struct lr_str type;
-    if (!json_str(json_get(spec, "type"), &type))
-        return json_fail(json_get(spec, "type"), "type", "text", err);
-    if (lr_str_is(type, "ByteLevel")) return LR_OK;
-    if (lr_str_is(type, "TemplateProcessing")) return parse_template(spec, out, err);
-    if (lr_str_is(type, "BertProcessing") || lr_str_is(type, "RobertaProcessing"))
-        return parse_bert(spec, out, err);
-    if (lr_str_is(type, "Sequence")) return parse_sequence(spec, out, err);
-    struct lr_str shown = lr_str_cut(type, 60);
-    return lr_fail(
-        err, LR_EMODEL,
-        "%s: the post_processor '%.*s' is not supported (ByteLevel, TemplateProcessing, BertProcessing, "
-        "RobertaProcessing and Sequence are)",
-        json_name(spec.doc), LR_STR_ARGS(shown));
+    size_t i;
+    LR_TRY(step_find(spec, &this_part, kinds, sizeof kinds / sizeof *kinds, sizeof *kinds, &i, err));
+    if (i == STEP_SEQUENCE) return parse_sequence(spec, out, err);
+    return kinds[i].parse ? kinds[i].parse(spec, out, err) : LR_OK;
 }
 
 enum lr_status post_parse(struct json spec, struct post *out, struct lr_error *err) {

@@ -4,6 +4,7 @@
 #include "text/byte_level.h"
 #include "text/regex.h"
 #include "text/split.h"
+#include "text/step.h"
 #include "text/unicode.h"
 
 #define MAX_STAGES   32
@@ -164,42 +165,39 @@ static enum lr_status parse_delimiter(struct json spec, struct stage *s, struct 
 static const struct {
     const char *type;
     enum lr_status (*parse)(struct json spec, struct stage *s, struct lr_error *err);
+    enum lr_status (*parse_second)(struct json spec, struct stage *s, struct lr_error *err); /* or NULL */
 } kinds[] = {
-    {"ByteLevel", parse_byte_level},
-    {"Split", parse_split},
-    {"Metaspace", parse_metaspace},
-    {"Digits", parse_digits},
-    {"Punctuation", parse_punctuation},
-    {"Whitespace", parse_words},
-    {"WhitespaceSplit", parse_whitespace_split},
-    {"CharDelimiterSplit", parse_delimiter},
+    {"ByteLevel", parse_byte_level, NULL},
+    {"Split", parse_split, NULL},
+    {"Metaspace", parse_metaspace, NULL},
+    {"Digits", parse_digits, NULL},
+    {"Punctuation", parse_punctuation, NULL},
+    {"Whitespace", parse_words, NULL},
+    {"WhitespaceSplit", parse_whitespace_split, NULL},
+    {"CharDelimiterSplit", parse_delimiter, NULL},
+    {"BertPreTokenizer", parse_whitespace_split, parse_punctuation},
 };
+
+static const struct step_part this_part = {"pre_tokenizer", "pretokenizers"};
 
 static enum lr_status parse_sequence(struct json spec, struct pretokenizer *p, int depth,
                                      struct lr_error *err) {
-    struct json list = json_get(spec, "pretokenizers");
+    struct json list;
+    LR_TRY(step_list(spec, &this_part, &list, err));
     for (struct json v = json_first(list); json_kind(v); v = json_next(v))
         LR_TRY(parse_any(v, p, depth + 1, err));
     return LR_OK;
 }
 
 static enum lr_status parse_any(struct json spec, struct pretokenizer *p, int depth, struct lr_error *err) {
-    struct lr_str type = {0};
-    LR_TRY(json_read_str(spec, "type", &type, err));
-    if (p->count == MAX_STAGES || depth > MAX_STAGES)
+    size_t i;
+    LR_TRY(step_find(spec, &this_part, kinds, sizeof kinds / sizeof *kinds, sizeof *kinds, &i, err));
+    size_t stages = i == STEP_SEQUENCE ? 0 : kinds[i].parse_second ? 2 : 1;
+    if (p->count + stages > MAX_STAGES || depth > MAX_STAGES)
         return lr_fail(err, LR_EMODEL, "%s: more than %d pre_tokenizers", json_name(spec.doc), MAX_STAGES);
-    if (lr_str_is(type, "Sequence")) return parse_sequence(spec, p, depth, err);
-    if (lr_str_is(type, "BertPreTokenizer")) {
-        use_chars(&p->stages[p->count++], unicode_is_space, SPLIT_REMOVED);
-        if (p->count == MAX_STAGES)
-            return lr_fail(err, LR_EMODEL, "%s: too many pre_tokenizers", json_name(spec.doc));
-        use_chars(&p->stages[p->count++], unicode_is_punctuation, SPLIT_ISOLATED);
-        return LR_OK;
-    }
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (lr_str_is(type, kinds[i].type)) return kinds[i].parse(spec, &p->stages[p->count++], err);
-    return lr_fail(err, LR_EMODEL, "%s: pre_tokenizer '%.*s' is not supported", json_name(spec.doc),
-                   LR_STR_ARGS(type));
+    if (i == STEP_SEQUENCE) return parse_sequence(spec, p, depth, err);
+    LR_TRY(kinds[i].parse(spec, &p->stages[p->count++], err));
+    return stages > 1 ? kinds[i].parse_second(spec, &p->stages[p->count++], err) : LR_OK;
 }
 
 enum lr_status pretokenizer_parse(struct json spec, struct pretokenizer **out, struct lr_error *err) {

@@ -20,6 +20,7 @@ struct entry {
 };
 
 struct unigram {
+    char *name; /* of the file, for messages */
     struct lr_buf pool;
     struct entry *sorted; /* [count] */
     double *scores;       /* [count] by id */
@@ -133,6 +134,8 @@ static enum lr_status parse(struct json spec, struct unigram *u, struct lr_error
         return lr_fail(err, LR_EMODEL, "%s: model Unigram: 'vocab' must be a list of 1 to %u pieces",
                        json_name(spec.doc), MAX_PIECES);
     u->count = (uint32_t)n;
+    u->name = lr_str_dup(lr_str_of(json_name(spec.doc)));
+    if (!u->name) return lr_fail_memory(err, "the tokenizer", strlen(json_name(spec.doc)) + 1);
     u->sorted = lr_calloc(n, sizeof *u->sorted);
     u->scores = lr_calloc(n, sizeof *u->scores);
     if (!u->sorted || !u->scores) return lr_fail_memory(err, "the vocabulary", n * sizeof *u->sorted);
@@ -155,6 +158,7 @@ enum lr_status unigram_parse(struct json spec, struct unigram **out, struct lr_e
 
 void unigram_free(struct unigram *u) {
     if (!u) return;
+    lr_free(u->name);
     lr_buf_free(&u->pool);
     lr_free(u->sorted);
     lr_free(u->scores);
@@ -198,7 +202,7 @@ static enum lr_status extend(const struct unigram *u, struct lr_str piece, size_
     if (single) return LR_OK;
     if (u->unknown == NO_ID)
         return lr_fail(err, LR_EMODEL,
-                       "the Unigram model has no piece for '%.*s' and no unknown token (unk_id)",
+                       "%s: the Unigram model has no piece for '%.*s' and no unknown token (unk_id)", u->name,
                        (int)(next - at), piece.data + at);
     reach(&nodes[next], at, u->unknown, nodes[at].score + u->unknown_score);
     return LR_OK;

@@ -1,10 +1,13 @@
 #include "weights/plan.h"
 
 #include "base/checked.h"
+#include "sys/memory.h"
 
 #include <stdio.h>
 
-#define GB (1024.0 * 1024.0 * 1024.0)
+#define MB          (UINT64_C(1) << 20)
+#define GB          (UINT64_C(1) << 30)
+#define LIMIT_SLACK 2 /* MiB beyond what was counted: stacks and the like grow between two looks */
 
 /* What the process owns with a context; UINT64_MAX where the sum is beyond any memory. */
 static uint64_t total_with(const struct plan_facts *f, uint32_t context, uint64_t *kv, uint64_t *work) {
@@ -50,37 +53,52 @@ void plan_make(const struct plan_facts *f, struct lr_plan *out) {
     out->total = total_with(f, out->context, &out->kv, &out->work);
 }
 
-/* "1.25 GB"; small sizes with more digits, so that they do not read as nothing. */
+/* "1.25 GB"; small sizes in MiB as well, so that they do not read as nothing. */
 static void print_gb(uint64_t bytes, char *out, size_t size) {
-    double gb = (double)bytes / GB;
-    snprintf(out, size, gb < 0.1 ? "%.4f GB" : "%.2f GB", gb);
+    if (bytes < GB / 10)
+        snprintf(out, size, "%.4f GB (%.1f MiB)", (double)bytes / (double)GB, (double)bytes / (double)MB);
+    else
+        snprintf(out, size, "%.2f GB", (double)bytes / (double)GB);
 }
 
-/* What is missing: for the whole, and for the KV cache to be at most half of what is free. */
-static uint64_t shortage(const struct plan_facts *f, const struct lr_plan *p) {
-    uint64_t owned = f->tokenizer + f->fixed, half = owned + 2 * p->kv,
-             need = p->total > half ? p->total : half;
-    return need > f->budget ? need - f->budget : 0;
+static void print_size(uint64_t bytes, char *out, size_t size) {
+    bool small = bytes < GB / 10;
+    snprintf(out, size, small ? "%.1f MiB" : "%.2f GB", (double)bytes / (double)(small ? MB : GB));
+}
+
+/* What the memory would have to be: for the whole, for the KV cache to be at most half of what is free, and
+ * for the reserve. */
+static uint64_t needed(const struct plan_facts *f, const struct lr_plan *p) {
+    uint64_t half = f->tokenizer + f->fixed + 2 * p->kv;
+    return memory_for_budget(p->total > half ? p->total : half);
+}
+
+/* What would make the plan fit: a limit to give, where the user's is what is too small, else memory. */
+static void print_cure(const struct plan_facts *f, const struct lr_plan *p, char *out, size_t size) {
+    uint64_t need = needed(f, p), more = need > f->ours ? need - f->ours : 0;
+    unsigned long long limit = need / MB + LIMIT_SLACK;
+    char shown[32];
+    print_size(more, shown, sizeof shown);
+    if (f->limited)
+        snprintf(out, size, "needs %s more: --mem-limit %lluM, of which 16 MiB or 1 %% are kept in reserve",
+                 shown, limit);
+    else
+        snprintf(out, size, "needs %s more free: close other programs", shown);
 }
 
 enum lr_status plan_refuse(const struct plan_facts *f, const struct lr_plan *p, struct lr_error *err) {
-    char need[32], have[32], owned[32], more[32];
-    const char *cure = f->limited
-                           ? "raise --mem-limit by that; a reserve of the larger of 16 MiB and 1 % is kept"
-                           : "close other programs";
+    char need[64], have[64], owned[32], cure[160];
     print_gb(p->total, need, sizeof need);
     print_gb(p->budget, have, sizeof have);
-    print_gb(f->tokenizer + f->fixed, owned, sizeof owned);
-    print_gb(shortage(f, p), more, sizeof more);
+    print_size(f->tokenizer + f->fixed, owned, sizeof owned);
+    print_cure(f, p, cure, sizeof cure);
     if (p->context_that_fits)
-        return lr_fail(
-            err, LR_EMEMORY,
-            "Cannot allocate %s. Available memory: %s (a context of %u positions; %u would fit: -c %u; or "
-            "needs %s more free: %s)",
-            need, have, p->context, p->context_that_fits, p->context_that_fits, more, cure);
-    return lr_fail(
-        err, LR_EMEMORY,
-        "Cannot allocate %s. Available memory: %s (no context fits beside the %s that are always needed; "
-        "needs %s more free: %s)",
-        need, have, owned, more, cure);
+        return lr_fail(err, LR_EMEMORY,
+                       "Cannot allocate %s. Available memory: %s (a context of %u positions; %u would fit: "
+                       "-c %u; or %s)",
+                       need, have, p->context, p->context_that_fits, p->context_that_fits, cure);
+    return lr_fail(err, LR_EMEMORY,
+                   "Cannot allocate %s. Available memory: %s (no context fits beside the %s that are always "
+                   "needed; %s)",
+                   need, have, owned, cure);
 }

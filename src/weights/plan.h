@@ -18,7 +18,8 @@ struct plan_facts {
     uint64_t fixed;     /* taken already: matrix product buffers, stacks, tables */
     uint32_t wanted;    /* positions asked for; 0: the most that fits, up to `limit` */
     uint32_t limit;     /* the most positions when none are asked for */
-    bool limited;       /* the budget is the user's limit, not the system's */
+    uint64_t ours;      /* bytes that the budget was made of, before its reserve */
+    bool limited;       /* they are the user's limit, not the system's */
     uint32_t maximum;   /* the model's own */
     plan_session_fn *session;
     const void *session_ctx;

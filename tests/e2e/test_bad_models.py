@@ -218,14 +218,77 @@ def test_a_damaged_tokenizer(tiny):
     refused(llm_run(tiny, "x"), 3, "dropout")
 
 
-def test_an_unreadable_file(tiny):
+@pytest.fixture
+def as_user():
+    """What stands before a command so that permissions count: root reads everything, unless it gives that up."""
+    before = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+    if before and (not shutil.which("setpriv") or subprocess.run([*before, "true"], capture_output=True).returncode):
+        pytest.skip("root reads everything")
+    return before
+
+
+def test_an_unreadable_file(tiny, as_user):
     (tiny / "model.safetensors").chmod(0)
-    before = ()
-    if os.geteuid() == 0:  # root reads everything, unless it gives that up
-        before = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-        if not shutil.which("setpriv") or subprocess.run([*before, "true"], capture_output=True).returncode:
-            pytest.skip("root reads everything")
-    refused(llm_run(tiny, "x", before=before), 3, "model.safetensors", "Permission denied")
+    refused(llm_run(tiny, "x", before=as_user), 3, "model.safetensors", "Permission denied")
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o400])
+def test_a_folder_that_is_closed(tiny, as_user, mode):
+    tiny.chmod(mode)
+    run = llm_run(tiny, "x", before=as_user)
+    tiny.chmod(0o700)
+    refused(run, 3, str(tiny), "Permission denied")
+
+
+@pytest.mark.parametrize("change, parts", [
+    ({"typical_p": 0}, ["'typical_p' is 0"]), ({"top_p": 1.5}, ["'top_p' is 1.5"]), ({"temperature": -1}, ["'temperature' is -1"]),
+    ({"repetition_penalty": 0}, ["'repetition_penalty' is 0"]), ({"eos_token_id": "x"}, ["'eos_token_id' is the text 'x'"]),
+])
+def test_a_generation_config_out_of_range(tiny, change, parts):
+    (tiny / "generation_config.json").write_text(json.dumps(change))
+    refused(llm_run(tiny, "x"), 3, "generation_config.json", *parts)
+
+
+def test_keys_of_the_generation_config_that_are_not_followed_are_told(tiny):
+    keys = {"num_beams": 4, "suppress_tokens": [5], "bad_words_ids": [], "min_length": 0, "stop_strings": "x", "eos_token_id": [2, 5000]}
+    (tiny / "generation_config.json").write_text(json.dumps(keys))
+    run = llm_run("-n", "1", tiny, "x")
+    assert run.status == 0 and "not followed here: num_beams, suppress_tokens, stop_strings\n" in run.err, run
+    assert "eos_token_id 5000 never ends the text" in run.err and "eos_token_id 2 " not in run.err, run
+
+
+def test_top_p_of_nothing_is_the_likeliest_token(tiny):
+    (tiny / "generation_config.json").write_text(json.dumps({"top_p": 0, "temperature": 5.0}))
+    assert llm_run("-q", "-n", "8", tiny, "x").out == llm_run("-q", "--greedy", "-n", "8", tiny, "x").out
+
+
+def test_a_size_that_the_config_does_not_give(tiny):
+    edit_config(tiny, hidden_size=None)
+    refused(llm_run(tiny, "x"), 3, "shape", "it has no 'hidden_size': the default of its kind counts")
+
+
+def test_names_of_two_families(tiny):
+    edit_config(tiny, model_type="mistral", architectures=["LlamaForCausalLM"])
+    run = llm_run("-n", "1", tiny, "x")
+    assert run.status == 0 and "run as mistral" in run.err, run
+
+
+def test_an_added_token_beyond_the_embedding(tiny):
+    tokenizer = json.loads((tiny / "tokenizer.json").read_text())
+    size = max(tokenizer["model"]["vocab"].values()) + 1
+    tokenizer["added_tokens"].append({"id": 9999, "content": "<beyond>", "special": True})
+    (tiny / "tokenizer.json").write_text(json.dumps(tokenizer))
+    run = llm_run("-n", "1", tiny, "a<beyond>")
+    assert run.status == 2 and run.out == b"", run
+    assert f"added token '<beyond>' has the id {size}, not 9999 as it says" in run.err, run
+    assert f"token id {size} ('<beyond>' in the tokenizer) is out of range" in run.err, run
+
+
+def test_a_unigram_model_without_an_unknown_token_names_its_file(tiny):
+    tokenizer = json.loads((tiny / "tokenizer.json").read_text())
+    tokenizer.update(model={"type": "Unigram", "vocab": [["a", -1.0]]}, added_tokens=[], post_processor=None)
+    (tiny / "tokenizer.json").write_text(json.dumps(tokenizer))
+    refused(llm_run(tiny, "b"), 3, "tokenizer.json", "no piece for 'b'")
 
 
 def test_weights_that_are_not_numbers(tiny):

@@ -185,8 +185,23 @@ def test_invalid_utf8_prompt_is_continued(tiny):
 
 
 def test_memory_too_small_is_4(tiny):
-    run = llm_run("--mem-limit", "1M", tiny, "hello")
-    refused(run, 4)
+    line = refused(llm_run("--mem-limit", "1M", tiny, "hello"), 4, "Cannot allocate", "Available memory")
+    advice = re.search(r"--mem-limit (\d+M)", line)[1]  # who follows it gets an answer
+    assert llm_run("--mem-limit", advice, "-n", "2", tiny, "hello").status == 0
+
+
+def test_a_full_context_is_told(tiny):
+    full = llm_run("--ignore-eos", "-c", "8", tiny, "hello")
+    assert full.status == 0 and "the answer ends where the context of 8 positions does" in full.err, full
+    asked = llm_run("--ignore-eos", "-c", "8", "-n", "2", tiny, "hello")
+    assert asked.status == 0 and "the answer ends where" not in asked.err, asked
+
+
+def test_verbose_tells_what_was_chosen(tiny):
+    run = llm_run("-v", "-n", "1", "-c", "32", "--seed", "7", "--top-k", "5", tiny, "hello")
+    for part in ("million parameters", "kernels", "eos_token_id", "context of 32 positions", "top-k 5", "seed 7", "penalties"):
+        assert part in run.err, (part, run)
+    assert "kernels" not in llm_run("-n", "1", tiny, "hello").err
 
 
 @pytest.mark.parametrize("json_too", [[], ["--json"]])

@@ -50,7 +50,7 @@ def test_score_is_the_sum_and_its_mean(tiny):
     assert answer["nll"] == pytest.approx(-sum(answer["logprobs"][1:]), rel=1e-6)
     assert answer["perplexity"] == pytest.approx(math.exp(answer["nll"] / 5), rel=1e-6)
     plain = dict(line.split() for line in llm_run("--score", tiny, "hello").out.decode().splitlines())
-    assert plain["tokens"] == "6" and float(plain["perplexity"]) == pytest.approx(answer["perplexity"], rel=1e-5)
+    assert plain["tokens"] == "6" and plain["scored"] == "5" and float(plain["perplexity"]) == pytest.approx(answer["perplexity"], rel=1e-5)
 
 
 def test_score_of_ids_adds_nothing(tiny):

@@ -167,3 +167,19 @@ def test_a_terminal_without_a_prompt_is_usage(tiny):
         os.close(leader)
         os.close(follower)
     assert done.returncode == 2 and b"no prompt" in done.stderr and done.stdout == b""
+
+
+def test_version_as_json():
+    version = llm_run("--version", "--json").json()
+    text = llm_run("--version").out.decode()
+    assert version["version"] in text and version["build"] in text
+
+
+def test_a_prompt_that_begins_with_a_dash(tiny):
+    refused(llm_run(tiny, "-5 is"), 2, "'-5'", "after '--'")
+    assert llm_run("-q", "-n", "1", tiny, "--", "-5 is").status == 0
+
+
+def test_no_standard_input_at_all(tiny):
+    run = llm_run(tiny, before=("sh", "-c", 'exec "$0" "$@" <&-'))
+    refused(run, 2, "no prompt given")

@@ -187,8 +187,10 @@ static void unknown_options_name_the_nearest(void **state) {
     (void)state;
     expect_refusal("--tempp", NULL, "'--temp'");
     expect_refusal("--tmep=3", NULL, "unknown option '--tmep': did you mean '--temp'?");
-    expect_refusal("--xyzzyplugh", NULL,
-                   "unknown option '--xyzzyplugh' (the nearest is '--typical'; --help-all lists them)");
+    expect_refusal(
+        "--xyzzyplugh", NULL,
+        "unknown option '--xyzzyplugh' (the nearest is '--typical'; --help-all lists them; a prompt "
+        "that begins with '-' goes after '--')");
     expect_refusal("--max-token-s", NULL, "'--max-tokens'");
     expect_refusal("--sedd", NULL, "'--seed'");
     expect_refusal("--jsno", NULL, "'--json'");

@@ -68,6 +68,8 @@ static int close_file(void **state) {
 static void absent_keys_leave_the_defaults(void **state) {
     (void)state;
     reads("{}");
+    assert_string_equal(c.absent, "hidden_size");
+    c.absent = NULL;
     assert_memory_equal(&c, &defaults, sizeof c);
     reads("{\"hidden_size\":null,\"num_hidden_layers\":null,\"num_attention_heads\":null,\"head_dim\":null,"
           "\"vocab_size\":null,\"rms_norm_eps\":null,\"hidden_act\":null,\"tie_word_embeddings\":null,"
@@ -75,6 +77,8 @@ static void absent_keys_leave_the_defaults(void **state) {
           "\"quantization_config\":null,\"text_config\":null,\"is_encoder_decoder\":null,\"architectures\":"
           "null,"
           "\"model_type\":null}");
+    assert_string_equal(c.absent, "hidden_size");
+    c.absent = NULL;
     assert_memory_equal(&c, &defaults, sizeof c);
 }
 
@@ -162,9 +166,9 @@ static void bad_values(void **state) {
     refused("{\"num_hidden_layers\":1,\"layer_types\":[\"linear_attention\"]}",
             "config.json: 'layer_types' is the text 'linear_attention', full_attention or sliding_attention "
             "is needed");
-    refused("{\"layer_types\":{}}", "config.json: 'layer_types' is an object, a list is needed");
+    refused("{\"layer_types\":{}}", "config.json: 'layer_types' is an empty object, a list is needed");
     refused("{\"model_type\":7}", "config.json: 'model_type' is 7, text is needed");
-    refused("{\"text_config\":[]}", "config.json: 'text_config' is a list, an object is needed");
+    refused("{\"text_config\":[]}", "config.json: 'text_config' is an empty list, an object is needed");
     refused("[]", "config.json is not a JSON object");
     refused("", "config.json is empty");
 }

@@ -39,9 +39,13 @@ static void kinds(void **state) {
     assert_int_equal(file_kind(at("f")), FILE_REGULAR);
     assert_int_equal(file_kind(at("link")), FILE_REGULAR);
     assert_int_equal(file_kind(folder), FILE_FOLDER);
-    assert_int_equal(file_kind(at("broken")), FILE_ABSENT);
+    assert_int_equal(file_kind(at("broken")), FILE_DANGLING);
     assert_int_equal(file_kind(at("none")), FILE_ABSENT);
     assert_int_equal(file_kind(at("fifo")), FILE_OTHER);
+    assert_int_equal(symlink("circle", at("circle")), 0);
+    assert_int_equal(file_kind(at("circle")), FILE_UNKNOWN);
+    assert_int_equal(file_refuse_unknown(at("circle"), &err), LR_EMODEL);
+    assert_non_null(strstr(err.message, "/circle: cannot be examined: Too many levels of symbolic links"));
 }
 
 static void reads_whole_files(void **state) {

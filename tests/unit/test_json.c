@@ -379,7 +379,7 @@ static void reads_with_messages(void **state) {
     assert_int_equal(json_read_u32(root, "big", 0, 9, &n, &err), LR_EMODEL);
     assert_string_equal(err.message, "t.json: 'big' is 123,456,789, a whole number from 0 to 9 is needed");
     assert_int_equal(json_read_u32(root, "l", 0, 9, &n, &err), LR_EMODEL);
-    assert_string_equal(err.message, "t.json: 'l' is a list, a whole number from 0 to 9 is needed");
+    assert_string_equal(err.message, "t.json: 'l' is a list of 1, a whole number from 0 to 9 is needed");
     assert_int_equal(json_read_double(root, "half", 0, 2, &d, &err), LR_OK);
     assert_true(d == 1.5);
     assert_int_equal(json_read_double(root, "half", 0, 1, &d, &err), LR_EMODEL);

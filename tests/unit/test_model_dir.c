@@ -44,6 +44,9 @@ static void opens_at(const char *path, unsigned need) {
     if (model_dir_open(path, need, &d, &err) != LR_OK) fail_msg("%s", err.message);
 }
 
+#define FETCH_IT                                                                                             \
+    ": fetch it (or vocab.json and merges.txt) from where the model is from; without one, --ids works"
+
 static void opens(unsigned need) {
     opens_at(folder, need);
 }
@@ -100,9 +103,9 @@ static void a_whole_directory(void **state) {
 static void tokenizers(void **state) {
     (void)state;
     put("tokenizer_config.json");
-    refused(MODEL_DIR_TOKENIZER, " has no tokenizer.json");
+    refused(MODEL_DIR_TOKENIZER, " has no tokenizer.json" FETCH_IT);
     put("vocab.json");
-    refused(MODEL_DIR_TOKENIZER, " has no tokenizer.json, and vocab.json without merges.txt");
+    refused(MODEL_DIR_TOKENIZER, " has no tokenizer.json, and vocab.json without merges.txt" FETCH_IT);
     put("tokenizer.model");
     refused(
         MODEL_DIR_TOKENIZER,
@@ -292,6 +295,9 @@ static void broken_links_are_missing_files(void **state) {
     unlink(at("tokenizer.json"));
     mkdir(at("tokenizer.json"), 0700);
     refused(MODEL_DIR_TOKENIZER, "/tokenizer.json is not a regular file");
+    rmdir(at("tokenizer.json"));
+    assert_int_equal(symlink("tokenizer.json", at("tokenizer.json")), 0);
+    refused(MODEL_DIR_TOKENIZER, "/tokenizer.json: cannot be examined: Too many levels of symbolic links");
 }
 
 static void git_lfs_pointers(void **state) {
@@ -346,11 +352,29 @@ static void other_forms_of_weights(void **state) {
     refused(MODEL_DIR_WEIGHTS, " has weights but no config.json, which describes them");
 }
 
+static void names_refused(const char *path, const char *message) {
+    assert_int_equal(model_dir_open(path, 0, &d, &err), LR_EMODEL);
+    assert_string_equal(err.message, message);
+}
+
 static void not_a_folder(void **state) {
     (void)state;
     put("m.gguf");
     put("model.safetensors");
     refused_at(at("none"), 0, "/none: no such folder (a model is a folder that is on this machine)");
+    names_refused("./none/x", "./none/x: no such folder (a model is a folder that is on this machine)");
+    names_refused("", "the model directory's name is empty");
+    names_refused("no-org/no-model",
+                  "no-org/no-model: no such folder on this machine; if that is a model on the hub, fetch it "
+                  "first (hf download no-org/no-model --local-dir DIR) and give DIR");
+    names_refused(
+        "https://huggingface.co/no-org/no-model",
+        "https://huggingface.co/no-org/no-model: no such folder on this machine; if that is a model on the "
+        "hub, fetch it first (hf download no-org/no-model --local-dir DIR) and give DIR");
+    names_refused("http://host/x",
+                  "http://host/x: nothing is fetched: download the model's folder and give that");
+    assert_int_equal(symlink("nowhere", at("link")), 0);
+    refused_at(at("link"), 0, "/link is a link to a folder that is not there");
     refused_at(at("m.gguf"), 0,
                "/m.gguf is a GGUF file, which is not read: give a folder with config.json and "
                ".safetensors files");

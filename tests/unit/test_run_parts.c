@@ -73,6 +73,43 @@ static void plan_finds_the_context_that_fits(void **state) {
     assert_non_null(strstr(err.message, "more free"));
 }
 
+static uint64_t budget_of(uint64_t ours) {
+    uint64_t reserve = ours / 100 > (16 << 20) ? ours / 100 : 16 << 20;
+    return ours > reserve ? ours - reserve : 0;
+}
+
+/* Who follows the advice gets what was asked for, and one who gives much less does not. */
+static void the_limit_that_is_named_suffices(void **state) {
+    (void)state;
+    static const uint64_t limits[] = {1 << 20, 15 << 20, 30 << 20, UINT64_C(900) << 20, UINT64_C(3) << 30};
+    static const uint32_t contexts[] = {1, 40, 3000, 8000};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        for (size_t k = 0; k < sizeof contexts / sizeof *contexts; k++) {
+            struct plan_facts f = {.budget = budget_of(limits[i]),
+                                   .ours = limits[i],
+                                   .limited = true,
+                                   .fixed = 5 << 20,
+                                   .wanted = contexts[k],
+                                   .maximum = 8192,
+                                   .session = simple_session};
+            struct lr_plan p;
+            struct lr_error err;
+            plan_make(&f, &p);
+            if (p.fits) continue;
+            assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
+            const char *advice = strstr(err.message, "--mem-limit ");
+            assert_non_null(advice);
+            uint64_t named = strtoull(advice + strlen("--mem-limit "), NULL, 10);
+            f.budget = budget_of(f.ours = named << 20);
+            plan_make(&f, &p);
+            assert_true(p.fits);
+            f.budget = budget_of(f.ours = (named - 4) << 20);
+            plan_make(&f, &p);
+            assert_false(p.fits);
+        }
+    }
+}
+
 static void frequencies_are_those_of_transformers(void **state) {
     (void)state;
     struct json_doc *doc;
@@ -148,6 +185,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stop_strings_are_never_half_printed),
         cmocka_unit_test(plan_finds_the_context_that_fits),
+        cmocka_unit_test(the_limit_that_is_named_suffices),
         cmocka_unit_test(frequencies_are_those_of_transformers),
         cmocka_unit_test(kv_blocks_are_taken_and_given_back),
     };

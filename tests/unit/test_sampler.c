@@ -202,7 +202,7 @@ static void options_out_of_range_are_named(void **state) {
     for (int i = 0; i < 8; i++) bad[i] = plain(1);
     bad[0].temperature = -1;
     bad[1].top_k = -1;
-    bad[2].top_p = 0;
+    bad[2].top_p = -0.1f;
     bad[3].min_p = 1.5f;
     bad[4].typical = 0;
     bad[5].repeat_penalty = 0;

@@ -163,6 +163,36 @@ static void test_post(void **state) {
         "more than one");
 }
 
+/* Each of the parts that are steps says what is wrong with it, and what there is. */
+static void test_refused_steps(void **state) {
+    (void)state;
+    static const char *const parts[][2] = {{"normalizer", "NFC, NFD"},
+                                           {"pre_tokenizer", "ByteLevel, Split"},
+                                           {"post_processor", "ByteLevel, TemplateProcessing"},
+                                           {"decoder", "ByteLevel, ByteFallback"}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char json[512], part[128];
+        snprintf(json, sizeof json, "{\"%s\":5," MODEL "}", parts[i][0]);
+        snprintf(part, sizeof part, "'%s' is 5, an object is needed", parts[i][0]);
+        expect_refused(json, part);
+        snprintf(json, sizeof json, "{\"%s\":{}," MODEL "}", parts[i][0]);
+        snprintf(part, sizeof part, "%s: there is no 'type' that is a text (one of %s", parts[i][0],
+                 parts[i][1]);
+        expect_refused(json, part);
+        snprintf(json, sizeof json, "{\"%s\":{\"type\":\"Foo\"}," MODEL "}", parts[i][0]);
+        snprintf(part, sizeof part, "%s 'Foo' is not supported (%s", parts[i][0], parts[i][1]);
+        expect_refused(json, part);
+        snprintf(json, sizeof json, "{\"%s\":{\"type\":\"Sequence\"}," MODEL "}", parts[i][0]);
+        expect_refused(json, "is absent, a list is needed");
+    }
+    expect_refused("{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+                   "'vocab' is an empty object, an object that is not empty is needed");
+    expect_refused("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\",\"b\",\"c\"]]}}",
+                   "'merges[0]' is a list of 3, a text or a pair of texts is needed");
+    expect_refused("{\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}",
+                   "'vocab' is an empty list, a list of 1 to");
+}
+
 static void test_refused(void **state) {
     (void)state;
     expect_refused("[]", "object");
@@ -316,18 +346,54 @@ static void test_memory_refused(void **state) {
     }
 }
 
+/* ---- decoding that goes on from ids that stand before */
+
+#define PIECES                                                                                               \
+    "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"\xE2\x96\x81Hi\":0,\"\xE2\x96\x81you\":1,\"<0xC3>\":2,"       \
+    "\"<0xA9>\":3,\"<s>\":4},\"merges\":[],\"byte_fallback\":true},\"added_tokens\":[{\"id\":4,"             \
+    "\"content\":\"<s>\",\"special\":true}],\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":"     \
+    "\"ByteFallback\"},{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\",\"prepend_scheme\":"         \
+    "\"always\"}]}}"
+
+static void expect_answer(const char *before, const char *answer, const char *want) {
+    struct tokenizer *t = parse(PIECES);
+    struct token_stream *s;
+    struct lr_buf out = {0};
+    uint32_t ids[8];
+    size_t n = strlen(before);
+    assert_int_equal(token_stream_open(t, &s, NULL), LR_OK);
+    for (size_t i = 0; i < n; i++) ids[i] = (uint32_t)(before[i] - '0');
+    assert_int_equal(token_stream_continue(s, ids, n, NULL), LR_OK);
+    for (; *answer; answer++)
+        assert_int_equal(token_stream_push(s, (uint32_t)(*answer - '0'), &out, NULL), LR_OK);
+    assert_int_equal(token_stream_end(s, &out, NULL), LR_OK);
+    lr_buf_append(&out, "", 0);
+    assert_string_equal(out.data, want);
+    lr_buf_free(&out);
+    token_stream_close(s);
+    tokenizer_close(t);
+}
+
+static void test_stream_goes_on(void **state) {
+    (void)state;
+    expect_answer("", "01", "Hi you");   /* a text begins: the first piece loses its space */
+    expect_answer("0", "01", " Hi you"); /* it has begun before */
+    expect_answer("4", "01", "Hi you");  /* special tokens are no text */
+    expect_answer("0", "23", "\xC3\xA9");
+    expect_answer("023", "1", " you");
+    expect_answer("02", "3", "\xEF\xBF\xBD"); /* half a character before: what it would become is not known */
+    expect_answer("0101", "1", " you");
+    expect_answer("0", "", "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_added),
-        cmocka_unit_test(test_added_again),
-        cmocka_unit_test(test_metaspace_first),
-        cmocka_unit_test(test_normalized),
-        cmocka_unit_test(test_post),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_utf8_golden),
-        cmocka_unit_test(test_matcher),
+        cmocka_unit_test(test_stream_goes_on), cmocka_unit_test(test_added),
+        cmocka_unit_test(test_added_again),    cmocka_unit_test(test_metaspace_first),
+        cmocka_unit_test(test_normalized),     cmocka_unit_test(test_post),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_refused_steps),
+        cmocka_unit_test(test_files),          cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_utf8_golden),    cmocka_unit_test(test_matcher),
         cmocka_unit_test(test_memory_refused),
     };
     return cmocka_run_group_tests_name("text/tokenizer", tests, NULL, NULL);

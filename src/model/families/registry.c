@@ -1,5 +1,7 @@
 #include "model/families/family.h"
 
+#include "base/log.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -41,6 +43,15 @@ void family_qwen_windows(const struct model_config *c, struct model_spec *s) {
     }
 }
 
+/* transformers goes by model_type; a file whose two names are of different families was put together by hand.
+ */
+static void warn_of_two_names(const struct config_file *f, const struct family *taken) {
+    for (size_t i = 0; i < N_FAMILIES; i++)
+        if (families[i] != taken && lr_str_is(f->architecture, families[i]->architecture))
+            lr_log(LR_LOG_WARN, "%s: model_type '%s' and architectures '%s' do not agree: run as %s",
+                   json_name(f->doc), taken->model_type, families[i]->architecture, taken->model_type);
+}
+
 static const struct family *find_by(struct lr_str model_type, struct lr_str architecture) {
     for (size_t i = 0; i < N_FAMILIES; i++) {
         bool mine = model_type.len ? lr_str_is(model_type, families[i]->model_type)
@@ -69,6 +80,7 @@ enum lr_status family_spec(const struct config_file *f, struct model_config *c, 
                            struct lr_error *err) {
     const struct family *family;
     LR_TRY(family_find(f, &family, err));
+    warn_of_two_names(f, family);
     *c = (struct model_config){0};
     family->defaults(c);
     LR_TRY(config_read(f, c, err));
