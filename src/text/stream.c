@@ -13,6 +13,7 @@ struct token_stream {
     struct token_list window;
     struct lr_buf text; /* of the window */
     size_t given;       /* bytes of it that were given out */
+    size_t closed;      /* ids at the window's end that are bytes of characters which stood before */
 };
 
 enum lr_status token_stream_open(const struct tokenizer *t, struct token_stream **out, struct lr_error *err) {
@@ -60,12 +61,29 @@ static enum lr_status shorten(struct token_stream *s, struct lr_error *err) {
     return LR_OK;
 }
 
+static bool waits(const struct token_stream *s, uint32_t id) {
+    return decoder_waits_for(tokenizer_decoder(s->tokenizer), tokenizer_piece(s->tokenizer, id));
+}
+
+/* Bytes that come after those of a text before are characters of their own: decoded in one run with them,
+ * they could make invalid what was said. */
+static enum lr_status part_runs(struct token_stream *s, uint32_t id, struct lr_error *err) {
+    size_t closed = s->closed;
+    s->closed = 0;
+    if (!closed || !waits(s, id)) return LR_OK;
+    s->window.count -= closed;
+    LR_TRY(decode_window(s, err));
+    s->given = s->text.len;
+    return LR_OK;
+}
+
 enum lr_status token_stream_push(struct token_stream *s, uint32_t id, struct lr_buf *out,
                                  struct lr_error *err) {
     if (!tokenizer_has(s->tokenizer, id) || tokenizer_is_special(s->tokenizer, id)) return LR_OK;
+    LR_TRY(part_runs(s, id, err));
     if (token_list_push(&s->window, id))
         return lr_fail_memory(err, "a stream of text", s->window.count * sizeof id);
-    if (decoder_waits_for(tokenizer_decoder(s->tokenizer), tokenizer_piece(s->tokenizer, id))) return LR_OK;
+    if (waits(s, id)) return LR_OK;
     LR_TRY(decode_window(s, err));
     LR_TRY(give_up_to(s, certain_length(s), out, err));
     return shorten(s, err);
@@ -74,7 +92,7 @@ enum lr_status token_stream_push(struct token_stream *s, uint32_t id, struct lr_
 enum lr_status token_stream_end(struct token_stream *s, struct lr_buf *out, struct lr_error *err) {
     LR_TRY(decode_window(s, err));
     LR_TRY(give_up_to(s, s->text.len, out, err));
-    s->window.count = s->text.len = s->given = 0;
+    s->window.count = s->text.len = s->given = s->closed = 0;
     return LR_OK;
 }
 
@@ -87,5 +105,7 @@ enum lr_status token_stream_continue(struct token_stream *s, const uint32_t *ids
     if (status == LR_OK) status = decode_window(s, err);
     s->given = s->text.len;
     if (certain_length(s) < s->text.len) s->window.count = s->text.len = s->given = 0; /* a cut character */
+    while (s->closed < s->window.count && waits(s, s->window.ids[s->window.count - 1 - s->closed]))
+        s->closed++;
     return status;
 }

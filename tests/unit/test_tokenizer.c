@@ -384,6 +384,11 @@ static void test_stream_goes_on(void **state) {
     expect_answer("02", "3", "\xEF\xBF\xBD"); /* half a character before: what it would become is not known */
     expect_answer("0101", "1", " you");
     expect_answer("0", "", "");
+    expect_answer("023", "2", "\xEF\xBF\xBD"); /* bytes after a whole character are another's */
+    expect_answer("023", "23", "\xC3\xA9");
+    expect_answer("23", "1", " you");
+    expect_answer("23", "23", "\xC3\xA9");
+    expect_answer("23", "331", "\xEF\xBF\xBD\xEF\xBF\xBD you");
 }
 
 int main(void) {
