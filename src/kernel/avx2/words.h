@@ -14,7 +14,7 @@ enum {
     /* Tiles that fill the 16 registers: weight rows times activations, and rows for one activation. */
     TILE_ROWS = 3,
     TILE_X = 4,
-    DECODE_ROWS = 4
+    DECODE_ROWS = 6
 };
 
 /* The first n < VEC lanes. */

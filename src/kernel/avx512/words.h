@@ -12,7 +12,7 @@ enum {
     /* Tiles that fill the 32 registers: weight rows times activations, and rows for one activation. */
     TILE_ROWS = 4,
     TILE_X = 6,
-    DECODE_ROWS = 4
+    DECODE_ROWS = 8
 };
 
 /* The first n < VEC lanes. */
