@@ -1,10 +1,16 @@
-"""The committed demo model is a complete directory of the promised size, and its golden file is fit for use."""
+"""The committed demo model is a complete directory of the promised size, and the program says with it what the reference says."""
 import json
 import struct
+import sys
 from pathlib import Path
+
+import pytest
+
+from conftest import llm_run
 
 DEMO = Path(__file__).resolve().parents[2] / "models/demo"
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/demo/greedy.json"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 FILES = """README.md config.json generation_config.json model.safetensors special_tokens_map.json tokenizer.json
 tokenizer_config.json""".split()
 
@@ -44,3 +50,27 @@ def test_golden_cases_are_clear():
         assert case["stopped"] == (case["ids"][-1] in golden["eos_ids"])
         assert case["smallest_margin"] > 0.001, case["message"]
     assert sum(case["smallest_margin"] > 0.01 for case in golden["cases"]) >= 12
+
+
+@pytest.mark.parametrize("options", [("--precise",), ()])
+def test_the_program_says_what_the_reference_says(options):
+    golden = read(GOLDEN)
+    for case in golden["cases"]:
+        if not options and case["smallest_margin"] <= 0.01:
+            continue  # the default mode promises the same token from there on
+        run = llm_run("--json", "--greedy", "-n", str(golden["max_new_tokens"]), *options, DEMO, "--",
+                      case["prompt"].removeprefix("<|begin|>")).json()  # which the tokenizer puts first
+        assert run["prompt_tokens"] == len(case["prompt_ids"]), case["message"]
+        assert run["tokens"] == [i for i in case["ids"] if i not in golden["eos_ids"]], case["message"]
+        assert run["text"] == case["text"] and (run["finish_reason"] == "eos") == case["stopped"], case["message"]
+
+
+def test_held_out_questions_are_answered():
+    """Every twentieth of those that the model card counts: at least 19 of 20 whole answers are right."""
+    sys.path.insert(0, str(SCRIPTS))
+    import demo_questions
+
+    asked = demo_questions.all_questions()[1][::20]
+    said = [llm_run("-q", "--greedy", "-n", "64", DEMO, "--", f"<|user|>\n{q.text}<|end|>\n<|assistant|>\n").out.decode() for q in asked]
+    wrong = [(q.text, text) for q, text in zip(asked, said) if text != q.answer]
+    assert len(asked) > 80 and len(wrong) * 20 <= len(asked), wrong
