@@ -1,11 +1,12 @@
 """--tokenize, --score and --info."""
 import json
 import math
+import resource
 import shutil
 
 import pytest
 
-from conftest import copy_golden, letter_ids, llm_run, refused
+from conftest import BINARY, GOLDEN, copy_golden, letter_ids, llm_run, refused
 
 
 def test_tokenize_prints_ids(tiny):
@@ -68,6 +69,34 @@ def test_score_does_not_depend_on_chunks(tiny):
     lines = {json.dumps(llm_run("--score", "--json", "--matmul", "native", "--prefill-chunk", n, tiny, text).json())
              for n in ("1", "7", "64")}
     assert len(lines) == 1
+
+
+def test_score_of_a_text_longer_than_the_context_is_refused_whole(tiny):
+    refused(llm_run("--score", tiny, stdin=b"a" * 300), 2, "301 tokens", "256")
+    refused(llm_run("--score", "-c", "16", tiny, stdin=b"a" * 20), 2, "21 tokens", "room for 16", "-c, up to 256")
+
+
+def test_score_takes_the_context_that_its_text_needs(tiny):
+    """Beyond the 8192 positions that a session has by itself, where the model has them."""
+    config = json.loads((tiny / "config.json").read_text())
+    config["max_position_embeddings"] = 9000
+    (tiny / "config.json").write_text(json.dumps(config))
+    answer = llm_run("--score", "--json", "--raw", tiny, stdin=b"a" * 8193).json()
+    assert len(answer["logprobs"]) == 8193
+
+
+REPEATED = {"space": " ", "newline": "\n", "letter": "a", "digit": "5", "mark": "\u0301", "no spaces": "ab1c-D\u00e9f2,g"}
+
+
+@pytest.mark.parametrize("tokenizer", ["bpe_qwen", "bpe_llama2", "bpe_clip", "unigram_metaspace"])
+def test_a_megabyte_without_a_place_to_split_takes_no_longer(tokenizer):
+    """Quadratic merging or splitting would take minutes; a second is asked for, the rest is for busy machines and sanitizers."""
+    for name, text in REPEATED.items():
+        data = (text * 1_000_000).encode()[: 1_000_000 // len(text.encode()) * len(text.encode())]
+        began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        run = llm_run("--tokenize", GOLDEN.parent / "tokenizers" / tokenizer, stdin=data)
+        assert run.status == 0 and run.out, (name, run)
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began < (2 if "release" in BINARY else 20), name
 
 
 def test_info(tiny):
