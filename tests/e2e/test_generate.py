@@ -99,7 +99,8 @@ def test_logprobs_agree_with_score(tiny):
 
 def test_the_same_seed_gives_the_same_text(tiny):
     texts = {llm_run("-q", "-n", "24", "--temp", "1", "--seed", "5", *more, tiny, "hello").out
-             for more in ([], ["-T", "1"], ["-T", "3"], ["--prefill-chunk", "1"], ["--prefill-chunk", "4"])}
+             for more in ([], ["-T", "1"], ["-T", "3"], ["--prefill-chunk", "1"], ["--prefill-chunk", "4"], ["--mem-limit", "100M"],
+                          ["-c", "64"])}
     assert len(texts) == 1
     others = {llm_run("-q", "-n", "24", "--temp", "1", "--seed", str(s), tiny, "hello").out for s in range(5)}
     assert len(others) > 1
@@ -119,6 +120,15 @@ def test_bits_do_not_depend_on_threads_and_chunks(tiny):
                              "--prefill-chunk", chunk, tiny, "the prompt is longer than one chunk of seven").json()
             outs.add(json.dumps([answer["tokens"], answer["logprobs"]]))
     assert len(outs) == 1
+
+
+@pytest.mark.parametrize("isa", [(), ("--isa", "generic")])
+def test_ids_do_not_depend_on_threads_and_chunks_under_auto(demo, isa):
+    """With the generic kernels OpenBLAS takes the longer chunks of this prompt, and none that are shorter than four."""
+    prompt = "Once upon a time, a little boy called Ned lived in a little town. One warm afternoon, Ned wanted to learn to ride. " * 3
+    answers = {tuple(llm_run("--json", "--greedy", "-n", "16", "-T", threads, "--prefill-chunk", chunk, *isa, demo, prompt).json()["tokens"])
+               for threads in "123" for chunk in ("1", "7", "64", "65536")}
+    assert len(answers) == 1
 
 
 def test_echo_comes_first(tiny):
@@ -158,6 +168,18 @@ def test_eos_ends_the_text_unless_ignored(tiny):
     assert run["finish_reason"] == "eos" and run["text"] == "" and run["tokens"] == [] and run["completion_tokens"] == 0
     run = llm_run("--json", "--greedy", "--ignore-eos", "-n", "3", *bias, tiny, "hello").json()
     assert run["finish_reason"] == "length" and run["tokens"] == [2, 2, 2] and run["text"] == ""
+
+
+def test_the_generation_config_says_how_to_draw_and_what_ends_the_text(tiny):
+    """Its keys count before config.json's eos_token_id (2) and our defaults; options count before both."""
+    greedy = llm_run("-q", "--greedy", "-n", "24", tiny, "hello").out
+    for eos in 5, [7, 5]:
+        (tiny / "generation_config.json").write_text(json.dumps({"eos_token_id": eos, "do_sample": False, "temperature": 9.0}))
+        assert llm_run("--json", "--logit-bias", "5=1000", tiny, "hello").json()["finish_reason"] == "eos"
+        own = llm_run("--json", "-n", "2", "--logit-bias", "2=1000", tiny, "hello").json()
+        assert own["finish_reason"] == "length" and own["tokens"] == [2, 2]
+    assert llm_run("-q", "-n", "24", "--ignore-eos", tiny, "hello").out == greedy
+    assert llm_run("-q", "-n", "24", "--ignore-eos", "--temp", "9", "--seed", "1", tiny, "hello").out != greedy
 
 
 def test_a_full_context_is_length(tiny):
@@ -282,6 +304,40 @@ def test_progress_always_tells_each_tenth(tiny):
     assert shares == sorted(shares) and shares[-1] == 100 and len(shares) >= 10
     never = llm_run("--progress", "never", "-n", "1", tiny, "a prompt")
     assert "%" not in never.err
+
+
+def on_a_terminal(args, bars):
+    """Exit status and what is written to stderr where that is a terminal; interrupted once so many bars are drawn."""
+    leader, follower = pty.openpty()
+    said, asked = b"", False
+    with subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=follower,
+                          env=dict(os.environ, TERM="xterm")) as p:
+        os.close(follower)
+        try:
+            while piece := os.read(leader, 65536):
+                said += piece
+                if said.count(b" %\x1b[K") >= bars and not asked:
+                    p.send_signal(signal.SIGINT)  # once: a second one ends the program at once
+                    asked = True
+        except OSError:  # the terminal is closed
+            pass
+    os.close(leader)
+    return p.returncode, said.decode()
+
+
+def test_a_bar_is_drawn_on_a_terminal_once_reading_takes_half_a_second(tiny):
+    (tiny / "prompt").write_text("a" * 60_000)  # minutes, were it not stopped
+    began = time.monotonic()
+    endless(tiny)  # a context of 200,000
+    status, said = on_a_terminal(command("-c", "200000", "-f", tiny / "prompt", tiny), 8)
+    assert status == 130 and time.monotonic() - began > 0.5, said
+    bars = re.findall(r"\rreading the prompt \[(#*) *\] +(\d+) %\x1b\[K", said)
+    shares = [int(n) for _, n in bars]
+    assert len(shares) >= 8 and shares == sorted(set(shares)) and shares[0] > 0, said
+    assert all(len(bar) == int(n) * 40 // 100 for bar, n in bars), said
+    assert said.count("\r\x1b[K") == 1 and "interrupted after reading" in said.split("\r\x1b[K")[1], said
+    status, said = on_a_terminal(command("-n", "1", tiny, "hello"), 1)
+    assert status == 0 and "reading" not in said, said
 
 
 def drop_from_cache(path):
