@@ -83,6 +83,7 @@ def test_score_takes_the_context_that_its_text_needs(tiny):
     (tiny / "config.json").write_text(json.dumps(config))
     answer = llm_run("--score", "--json", "--raw", tiny, stdin=b"a" * 8193).json()
     assert len(answer["logprobs"]) == 8193
+    assert "context of 6 positions" in llm_run("--score", "-v", tiny, "hello").err
 
 
 REPEATED = {"space": " ", "newline": "\n", "letter": "a", "digit": "5", "mark": "\u0301", "no spaces": "ab1c-D\u00e9f2,g"}
