@@ -6,7 +6,8 @@ static size_t element_size(enum kv_type type) {
     return type == KV_F32 ? 4 : 2;
 }
 
-uint64_t kv_position_bytes(const struct model_spec *s, enum kv_type type) {
+/* Bytes of one position over all layers. */
+static uint64_t position_bytes(const struct model_spec *s, enum kv_type type) {
     return (uint64_t)s->layers * 2 * spec_kv_dim(s) * element_size(type);
 }
 
@@ -14,7 +15,7 @@ enum lr_status kv_pool_init(struct arena *arena, const struct model_spec *s, enu
                             uint32_t positions, struct kv_pool *out, struct lr_error *err) {
     uint32_t n = positions / KERNEL_KV_BLOCK + (positions % KERNEL_KV_BLOCK != 0);
     uint64_t block_bytes, bytes;
-    if (lr_mul_u64(kv_position_bytes(s, type), KERNEL_KV_BLOCK, &block_bytes) ||
+    if (lr_mul_u64(position_bytes(s, type), KERNEL_KV_BLOCK, &block_bytes) ||
         lr_mul_u64(block_bytes, n, &bytes))
         return lr_fail(err, LR_EMEMORY, "a KV cache of %u positions is larger than any memory", positions);
     *out = (struct kv_pool){.n_blocks = n,

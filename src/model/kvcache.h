@@ -23,8 +23,6 @@ struct kv_sequence {
     uint32_t n_blocks;
 };
 
-/* Bytes of one position over all layers. */
-uint64_t kv_position_bytes(const struct model_spec *s, enum kv_type type);
 /* A pool for `positions`, rounded up to whole blocks, in `arena` (which may be measuring). */
 enum lr_status kv_pool_init(struct arena *arena, const struct model_spec *s, enum kv_type type,
                             uint32_t positions, struct kv_pool *out, struct lr_error *err);

@@ -115,18 +115,17 @@ bool unicode_is_control(uint32_t c) {
 
 /* ---- writing */
 
-int unicode_append(uint32_t c, struct lr_buf *out) {
+static int append(uint32_t c, struct lr_buf *out) {
     utf8proc_uint8_t utf8[4];
     utf8proc_ssize_t n = utf8proc_encode_char((utf8proc_int32_t)c, utf8);
     return lr_buf_append(out, utf8, (size_t)n);
 }
 
 int unicode_append_lower(uint32_t c, struct lr_buf *out) {
-    if (c == 0x130)
-        return unicode_append('i', out) || unicode_append(0x307, out) ? -1 : 0; /* the only one that grows */
+    if (c == 0x130) return append('i', out) || append(0x307, out) ? -1 : 0; /* the only one that grows */
     size_t i = find_range(new_lower, COUNT(new_lower), sizeof *new_lower, c);
-    if (i < COUNT(new_lower)) return unicode_append((uint32_t)((int32_t)c + new_lower[i].distance), out);
-    return unicode_append((uint32_t)utf8proc_tolower((utf8proc_int32_t)c), out);
+    if (i < COUNT(new_lower)) return append((uint32_t)((int32_t)c + new_lower[i].distance), out);
+    return append((uint32_t)utf8proc_tolower((utf8proc_int32_t)c), out);
 }
 
 /* The like of the character at `at`, which is moved behind it; 0: it is no new one. Characters of one or two
@@ -148,7 +147,7 @@ int unicode_replace_new(struct lr_str text, struct lr_buf *out) {
         size_t begin = at;
         uint32_t like = like_of(text, &at);
         if (!like) continue;
-        if (lr_buf_append(out, text.data + done, begin - done) || unicode_append(like, out)) return -1;
+        if (lr_buf_append(out, text.data + done, begin - done) || append(like, out)) return -1;
         done = at;
     }
     return done ? lr_buf_append(out, text.data + done, text.len - done) : 0;

@@ -33,6 +33,5 @@ int unicode_replace_new(struct lr_str text, struct lr_buf *out);
 int unicode_normalize(enum unicode_form form, struct lr_str text, struct lr_buf *out);
 /* Appends the lower case of a character, without context; 0 or -1. */
 int unicode_append_lower(uint32_t c, struct lr_buf *out);
-int unicode_append(uint32_t c, struct lr_buf *out);
 
 #endif

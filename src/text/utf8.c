@@ -13,7 +13,9 @@ static struct utf8_lead lead_of(uint8_t b) {
     return (struct utf8_lead){4, b == 0xF0 ? 0x90 : 0x80, b == 0xF4 ? 0x8F : 0xBF};
 }
 
-size_t utf8_whole(struct lr_str s, size_t *bad) {
+/* The bytes of the character at the start of `s` (not empty): its length when it is whole; else 0, and *bad
+ * is the length of the maximal subpart that is not (Unicode 15, section 3.9, table 3-8). */
+static size_t whole_length(struct lr_str s, size_t *bad) {
     const uint8_t *p = (const uint8_t *)s.data;
     struct utf8_lead lead = lead_of(p[0]);
     size_t i = 1;
@@ -57,7 +59,7 @@ static size_t ascii_length(struct lr_str s, size_t at) {
 size_t utf8_valid_length(struct lr_str s) {
     size_t at = 0, bad;
     while ((at = ascii_length(s, at)) < s.len) {
-        size_t n = utf8_whole(lr_str_from(s, at), &bad);
+        size_t n = whole_length(lr_str_from(s, at), &bad);
         if (!n) break;
         at += n;
     }
@@ -70,7 +72,7 @@ int utf8_repair(struct lr_str s, struct lr_buf *out) {
         if (lr_buf_append(out, s.data, valid)) return -1;
         s = lr_str_from(s, valid);
         if (!s.len) break;
-        utf8_whole(s, &bad);
+        whole_length(s, &bad);
         if (lr_buf_append(out, "\xEF\xBF\xBD", 3)) return -1;
         s = lr_str_from(s, bad);
     }

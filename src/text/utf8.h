@@ -5,10 +5,6 @@
 
 #include "base/str.h"
 
-/* The bytes of the character at the start of `s` (not empty): its length when it is whole; else 0, and *bad
- * is the length of the maximal subpart that is not (Unicode 15, section 3.9, table 3-8). */
-size_t utf8_whole(struct lr_str s, size_t *bad);
-
 /* The character at the start of `s`, valid and not empty; *len gets its bytes. */
 uint32_t utf8_read(struct lr_str s, size_t *len);
 /* The last character of `s`, valid and not empty; *len gets its bytes. */

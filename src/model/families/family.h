@@ -24,10 +24,8 @@ void family_use_qkv_bias(struct model_spec *s);
  * on. */
 void family_qwen_windows(const struct model_config *c, struct model_spec *s);
 
-/* The family of an open config, found by the decoder's model_type, else by the architecture; NULL and
- * LR_EMODEL with the supported list when there is none. */
-enum lr_status family_find(const struct config_file *f, const struct family **out, struct lr_error *err);
-/* Reads the config over the family's defaults and fills the spec. */
+/* Reads the config over the defaults of its family and fills the spec. The family is found by the decoder's
+ * model_type, else by the architecture; LR_EMODEL with the supported list when there is none. */
 enum lr_status family_spec(const struct config_file *f, struct model_config *c, struct model_spec *s,
                            struct lr_error *err);
 

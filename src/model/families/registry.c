@@ -61,7 +61,8 @@ static const struct family *find_by(struct lr_str model_type, struct lr_str arch
     return NULL;
 }
 
-enum lr_status family_find(const struct config_file *f, const struct family **out, struct lr_error *err) {
+static enum lr_status find_family(const struct config_file *f, const struct family **out,
+                                  struct lr_error *err) {
     *out = find_by(f->model_type, f->architecture);
     if (*out) return LR_OK;
     char known[256] = "";
@@ -79,7 +80,7 @@ enum lr_status family_find(const struct config_file *f, const struct family **ou
 enum lr_status family_spec(const struct config_file *f, struct model_config *c, struct model_spec *s,
                            struct lr_error *err) {
     const struct family *family;
-    LR_TRY(family_find(f, &family, err));
+    LR_TRY(find_family(f, &family, err));
     warn_of_two_names(f, family);
     *c = (struct model_config){0};
     family->defaults(c);
