@@ -9,6 +9,7 @@ from . import env, files, invalid, texts, tokenizer_zoo, unicode_tables
 
 STREAMS = 100
 SUBSET = 500  # texts for a small tokenizer, besides those with its special tokens and with odd blanks
+WHOLE = {"unigram_metaspace", "unigram_precompiled"}  # no shared tokenizer is of these kinds: they get every text
 
 SHARED = {
     "falcon-tokenizer": "byte-level BPE behind Punctuation, ByteLevel and Digits",
@@ -160,7 +161,7 @@ def make_small(out, everything, only):
             (out / name).mkdir(exist_ok=True)
             (out / name / "tokenizer.json").write_text(make(), encoding="utf-8")
             tok = load(out / name, "tokenizer.json")
-            chosen = subset(everything, marks)
+            chosen = list(enumerate(everything)) if name in WHOLE else subset(everything, marks)
             (out / f"{name}.gold").write_bytes(gold(tok, name, chosen))
             sizes = [(out / name / "tokenizer.json").stat().st_size, (out / f"{name}.gold").stat().st_size]
             print(f"{name}: tokenizer {sizes[0] / 1000:.0f} kB, golden {sizes[1] / 1000:.0f} kB", flush=True)
