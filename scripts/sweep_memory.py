@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Runs a model under every memory limit from far too little to plenty: same ids, or a clear refusal, and never more than allowed.
+
+usage: sweep_memory.py MODEL_DIR [--percent 5:120:5] [--runs-from 40] [--build build/release] [--timeout 300] [--json OUT]
+       sweep_memory.py MODEL_DIR --mem-limit-steps [FIRST:LAST]     (MiB, steps of one; no control groups, no root)
+
+The limits are shares of the weights, each set as a real memory control group (scripts/cgroup.py), the files dropped and shown
+to be under 1 % resident before each run. With --mem-limit-steps the option --mem-limit is tested instead: a small model from 1 MiB
+up to 1.2 times its weights and 64 MiB. Each run must give the ids of the run without a limit, or exit status 4 with `Cannot
+allocate`; nothing may be killed; the greatest anonymous memory (sampled every 10 ms, at first every ms) stays within the budget; what runs under one
+limit runs under every greater one; and from --runs-from percent on (or under the last limit) it must run. Exit status 1 if
+anything is wrong, 77 where control groups cannot be written.
+"""
+import argparse
+import glob
+import json
+import signal
+import subprocess
+import sys
+
+import cgroup
+import disk
+
+MIB = 1 << 20
+REFUSED = 4
+
+
+def command(a, more=()):
+    return [f"{a.build}/llm-run", "--json", "-q", "--ids", "-n", "8", "--greedy", "-c", "256", *a.options, *more, a.model, "1,2,3"]
+
+
+def weight_bytes(a):
+    out = subprocess.run([f"{a.build}/llm-run", "--info", "--json", a.model], capture_output=True, check=True).stdout
+    return json.loads(out)["weight_bytes"]
+
+
+def reference(a):
+    run = cgroup.run_command(command(a), timeout=a.timeout)
+    if run.status != 0:
+        sys.exit(f"sweep_memory.py: without a limit: status {run.status}: {run.stderr.decode(errors='replace').strip()}")
+    return json.loads(run.stdout)["tokens"]
+
+
+def limits_by_share(a, weights):
+    first, last, step = a.percent
+    return [(f"{share} %", weights * share // 100, share >= a.runs_from) for share in range(first, last + 1, step)]
+
+
+def limits_by_step(a, weights):
+    first, last = a.mem_limit_steps or (1, weights * 12 // 10 // MIB + 64)
+    return [(f"{n} MiB", n * MIB, n == last) for n in range(first, last + 1)]
+
+
+def run_limited(a, limit, files):
+    if a.mem_limit_steps is not None:
+        return cgroup.run_command(command(a, ["--mem-limit", str(limit)]), timeout=a.timeout)
+    disk.make_cold(files)
+    with cgroup.Group(limit) as group:
+        return cgroup.run_command(command(a), group, a.timeout)
+
+
+def answer(run):
+    try:
+        return json.loads(run.stdout)
+    except ValueError:
+        return {}
+
+
+def check(run, limit, wanted, must_run):
+    """Yields what is wrong with one run."""
+    said = answer(run)
+    error = said.get("error", {})
+    if run.killed() or run.oom_kills:
+        yield f"killed ({run.oom_kills} OOM kills)"
+    elif run.timed_out:
+        yield "no answer in time"
+    elif run.status == 0 and said.get("tokens") != wanted:
+        yield f"ids {said.get('tokens')}"
+    elif run.status == REFUSED and not error.get("message", "").startswith("Cannot allocate"):
+        yield f"refused with other words: {error.get('message')}"
+    elif run.status not in (0, REFUSED):
+        yield f"status {run.status}: {(run.stderr or b'').decode(errors='replace').strip()[-200:]}"
+    if must_run and run.status == REFUSED:
+        yield "must run"
+    budget = min(limit, said.get("memory", {}).get("budget") or limit)
+    if (run.peak_anon or 0) > budget:
+        yield f"anonymous {run.peak_anon / MIB:.1f} MiB over the budget of {budget / MIB:.1f}"
+
+
+def cells(name, limit, run, wrong):
+    memory = answer(run).get("memory", {})
+    found = [f"{memory[key] / MIB:,.0f}" if key in memory else "-" for key in ("budget", "weights_pinned", "weights_streamed")]
+    result = "wrong: " + "; ".join(wrong) if wrong else "same ids" if run.status == 0 else "refused"
+    return [name, f"{limit / MIB:,.0f}", found[0], f"{(run.peak_anon or 0) / MIB:,.1f}", found[1], found[2], f"{run.seconds:.1f}", result]
+
+
+def sweep(a):
+    """Runs and prints all rows: their facts."""
+    weights, wanted, files = weight_bytes(a), reference(a), glob.glob(f"{glob.escape(a.model)}/*.safetensors")
+    limits = limits_by_share(a, weights) if a.mem_limit_steps is None else limits_by_step(a, weights)
+    rows, has_run = [], False
+    print("| limit | MiB | budget | peak anonymous | pinned | streamed | s | result |\n" + "|---" * 8 + "|")
+    for name, limit, must_run in limits:
+        run = run_limited(a, limit, files)
+        wrong = list(check(run, limit, wanted, must_run))
+        if has_run and run.status == REFUSED:
+            wrong.append("refused, but a smaller limit ran")
+        has_run = has_run or run.status == 0
+        print("| " + " | ".join(cells(name, limit, run, wrong)) + " |", flush=True)
+        rows.append(dict(run.facts(), limit=limit, wrong=wrong, answer=answer(run)))
+    return rows
+
+
+def numbers(count):
+    def parse(text):
+        found = tuple(int(part) for part in text.split(":"))
+        if len(found) != count or min(found) < 1:
+            raise argparse.ArgumentTypeError(f"'{text}': {count} numbers with colons between are wanted")
+        return found
+    return parse
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("model")
+    p.add_argument("--percent", type=numbers(3), default=(5, 120, 5), metavar="FIRST:LAST:STEP")
+    p.add_argument("--runs-from", type=int, default=40, metavar="PERCENT", help="from here on a refusal is wrong")
+    p.add_argument("--mem-limit-steps", type=numbers(2), nargs="?", const=(), metavar="FIRST:LAST")
+    p.add_argument("--build", default="build/release")
+    p.add_argument("--timeout", type=float, default=300, help="seconds for one run")
+    p.add_argument("--json", metavar="OUT")
+    p.add_argument("options", nargs="*", help="options of llm-run, after --")
+    return p.parse_args()
+
+
+def main():
+    a = arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, cgroup.end_cleanly)
+    try:
+        if a.mem_limit_steps is None:
+            with cgroup.Group(MIB):
+                pass  # first of all: can groups be written?
+        rows = sweep(a)
+    except cgroup.Unwritable as e:
+        print(f"sweep_memory.py: {e}", file=sys.stderr)
+        return 77
+    except disk.StillCached as e:
+        sys.exit(f"sweep_memory.py: {e}")
+    if a.json:
+        with open(a.json, "w", encoding="ascii") as f:
+            json.dump(rows, f, indent=1)
+    bad = sum(bool(r["wrong"]) for r in rows)
+    print(f"{len(rows)} limits: {sum(r['status'] == 0 for r in rows)} run, {sum(r['status'] == REFUSED for r in rows)} refused, {bad} wrong")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
