@@ -38,7 +38,7 @@ struct lr_error {
     char message[1024]; /* one line, UTF-8 */
 };
 
-enum lr_log_level { LR_LOG_WARN, LR_LOG_INFO, LR_LOG_DEBUG };
+enum lr_log_level { LR_LOG_WARN, LR_LOG_NOTE, LR_LOG_INFO, LR_LOG_DEBUG };
 typedef void lr_log_fn(void *ctx, enum lr_log_level level, const char *line);
 /* Where the library's remarks go (ignored tensors, chosen modes); none are written until a sink is set.
  * Process-wide: set it before the first engine is opened. */
@@ -50,6 +50,8 @@ struct lr_engine;
 
 enum lr_matmul { LR_MATMUL_AUTO, LR_MATMUL_NATIVE, LR_MATMUL_BLAS };
 enum lr_kv { LR_KV_F16, LR_KV_F32 };
+/* How weights are had: mapped where they fit, else streamed; or always that way; resident: all copied. */
+enum lr_load { LR_LOAD_AUTO, LR_LOAD_MAP, LR_LOAD_STREAM, LR_LOAD_RESIDENT };
 enum lr_phase { LR_PHASE_LOAD, LR_PHASE_PREFILL };
 /* Called now and then with the work done and the whole: tokens times layers when reading a prompt; bytes of
  * the weights when loading, which is a session's first pass where they were not in the page cache. */
@@ -60,8 +62,15 @@ struct lr_engine_options {
     enum lr_matmul matmul; /* which products read a prompt; decoding one token is always native unless blas */
     const char *isa; /* no kernels above this instruction set ("generic", "avx2", "avx512"); NULL: the best */
     bool precise;    /* no reduced-precision products; the KV cache is f32 unless said otherwise */
-    uint64_t mem_limit;  /* bytes that may be used at most; 0: what the system has */
-    bool tokenizer_only; /* the tokenizer's files alone: for lr_tokenize, lr_detokenize, lr_token_piece */
+    uint64_t mem_limit; /* bytes that may be used at most; 0: what the system has */
+    enum lr_load load;
+    bool mlock; /* what is copied is locked in memory */
+    bool guard; /* a handler for SIGBUS: a mapped file that is cut short is an error, not a crash */
+    const char *cache_dir; /* where measurements of disks are kept; NULL: nowhere */
+    bool tokenizer_only;   /* the tokenizer's files alone: for lr_tokenize, lr_detokenize, lr_token_piece */
+    bool plan_only;        /* for lr_plan and lr_engine_info: shards may be absent, nothing is loaded */
+    const struct lr_session_options
+        *expect; /* of the first session: what cannot fit is refused at once; or NULL */
     lr_progress_fn *progress;
     void *progress_ctx;
     const volatile int *interrupt; /* nonzero stops loading, prefill and scoring: LR_EINTERRUPTED; or NULL */
@@ -201,18 +210,45 @@ enum lr_status lr_session_score(struct lr_session *session, const uint32_t *ids,
 
 /* ---- planning ------------------------------------------------------------------------------------------ */
 
-/* Where the bytes would live for a session of `context` positions. Computed from headers and the system's
- * facts; no weight is read. */
+/* Where a tensor lives: in the mapped file; copied into memory, whole or in part; read again in each pass;
+ * read row by row (an embedding); widened once (norms, biases). */
+enum lr_where { LR_MAPPED, LR_PINNED, LR_PARTLY, LR_STREAMED, LR_SINGLE_ROWS, LR_WIDENED };
+
+struct lr_plan_tensor {
+    const char *name, *dtype; /* owned by the engine; the name has `name_len` bytes */
+    size_t name_len;
+    const uint64_t *shape; /* [rank] */
+    uint32_t rank;
+    uint64_t bytes, pinned; /* pinned: those of `bytes` that are copied */
+    enum lr_where where;
+};
+
+/* Where every byte would live for a session. Computed from headers and the system's facts; no weight is read.
+ */
 struct lr_plan {
     bool fits;
-    uint64_t budget; /* bytes this process may use */
-    uint64_t weights, kv, work, tokenizer, fixed,
-        total; /* need; mapped weights are page cache, not part of total */
-    uint64_t mapped;
-    uint32_t context, context_that_fits;
+    enum lr_load mode; /* map, stream or resident */
+    uint64_t budget, total,
+        available;    /* bytes: this process may use; the machine or group has, and has free */
+    uint64_t weights; /* of the tensors that are used */
+    uint64_t mapped, pinned, streamed; /* of them; streamed ones are read again in each pass */
+    uint64_t kv, work, ring, tokenizer, fixed,
+        pins;      /* what the process owns; pins: pinned weights in pages */
+    uint64_t need; /* the sum of what it owns: the peak. Mapped weights are page cache and not part of it */
+    uint64_t
+        least; /* the smallest budget with which this could be run in this mode, mapped weights included */
+    uint32_t context, context_that_fits, chunk;
+    double load_s, prefill_tok_s, decode_tok_s; /* expected; 0: not known */
+    struct lr_plan_tensor *tensors;             /* [n_tensors], NULL where not asked for */
+    size_t n_tensors, n_advice;
+    char advice[5][200]; /* what would help */
 };
-enum lr_status lr_plan(const struct lr_engine *engine, const struct lr_session_options *options,
+/* `tensors`: list them too. To be freed with lr_plan_free. */
+enum lr_status lr_plan(struct lr_engine *engine, const struct lr_session_options *options, bool tensors,
                        struct lr_plan *out, struct lr_error *err);
+void lr_plan_free(struct lr_plan *plan);
+/* The plan that the engine follows now, without its tensors: changed by memory and by the text's length. */
+struct lr_plan lr_plan_current(const struct lr_engine *engine);
 
 /* ---- the machine --------------------------------------------------------------------------------------- */
 

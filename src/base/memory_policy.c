@@ -47,10 +47,10 @@ static uint64_t tier_size(uint64_t current, uint64_t needed) {
 bool policy_grow(uint64_t current, uint64_t in_use, uint64_t block, uint64_t available, uint64_t *next) {
     uint64_t needed;
     if (lr_add_u64(in_use, block, &needed)) return false;
+    if (!current) current = policy_mode(available).first_size;
     *next = current;
     if (needed <= current) return true;
-    uint64_t most = available / 2;
-    uint64_t wish = current ? tier_size(current, needed) : policy_mode(available).first_size;
+    uint64_t most = available / 2, wish = tier_size(current, needed);
     if (wish < needed) wish = needed;
     *next = wish - current <= most ? wish : needed;
     return *next - current <= most;

@@ -3,8 +3,8 @@
  *
  *   first size   available  [0, 8) GB: 512 MB, conservative      [8, 16) GB: 1 GB, standard
  *                           [16, 32] GB: 2 GB, high performance  above 32 GB: 4 GB, maximum performance
- *                The size that an arena of size 0 grows to. A reservation, not use: memory is taken when it
- *                is written to.
+ *                The size that an arena begins with: a reservation, not use (memory is taken when it is
+ *                written to), and no growth step.
  *   growth       by the current size, where needed = in use + new block:
  *                above 12 GB: needed + 256 MB
  *                above 4 GB:  the smaller of needed + 1 GB and current + current/4, never less than needed
@@ -30,9 +30,10 @@ struct memory_mode {
 /* The mode for `available` bytes. */
 struct memory_mode policy_mode(uint64_t available);
 
-/* Writes the next size of an arena of `current` bytes of which `in_use` (at most `current`) are taken and
- * that must hold `block` bytes more. `current` itself where that holds them already. False: refused, because
- * the block alone needs more than half of `available`, or the sum does not fit 64 bits. */
+/* Writes the next size of an arena of `current` bytes (0: it begins now) of which `in_use` (at most
+ * `current`) are taken and that must hold `block` bytes more. `current` itself where that holds them already.
+ * False: refused, because the block alone needs more than half of `available`, or the sum does not fit 64
+ * bits. */
 bool policy_grow(uint64_t current, uint64_t in_use, uint64_t block, uint64_t available, uint64_t *next);
 
 bool policy_high_usage(uint64_t available, uint64_t total);

@@ -15,7 +15,7 @@ double console_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* `color`: the terminal's code for the program's name before the line. */
+/* `color`: the terminal's code for the program's name before the line; NULL: without the name. */
 static void write_line(struct console *c, const char *color, const char *line) {
     char clean[1200];
     size_t n = 0;
@@ -23,7 +23,9 @@ static void write_line(struct console *c, const char *color, const char *line) {
         clean[n] = (unsigned char)line[n] < 0x20 || line[n] == 0x7F ? '?' : line[n];
     clean[n] = '\0';
     progress_clear(&c->progress);
-    if (c->color)
+    if (!color)
+        fprintf(stderr, "%s\n", clean);
+    else if (c->color)
         fprintf(stderr,
                 "\x1b[%sm"
                 "llm-run:"
@@ -35,8 +37,8 @@ static void write_line(struct console *c, const char *color, const char *line) {
 
 static void log_line(void *ctx, enum lr_log_level level, const char *line) {
     struct console *c = ctx;
-    if (c->quiet || (int)level > c->verbose) return;
-    write_line(c, level == LR_LOG_WARN ? "33" : "2", line);
+    if (c->quiet || (int)level > (int)LR_LOG_NOTE + c->verbose) return;
+    write_line(c, level == LR_LOG_WARN ? "33" : level == LR_LOG_NOTE ? NULL : "2", line);
 }
 
 void console_note(struct console *c, const char *fmt, ...) {

@@ -15,6 +15,8 @@ struct console {
     bool answered; /* ... unless the object is already out */
     int verbose;
     double began; /* seconds, as console_now() */
+    char cache_dir[512];
+    struct lr_session_options expect; /* of the first session, for the engine to go by */
 };
 
 /* Takes over the log and the signals. The console must stay where it is until console_close. */

@@ -137,21 +137,29 @@ static int write_timings(struct lr_buf *b, const struct generation *g) {
     return bad | lr_buf_append_char(b, '}');
 }
 
-static int write_memory(struct lr_buf *b, const struct lr_plan *plan) {
-    return lr_buf_printf(
-        b,
-        "\"memory\":{\"budget\":%llu,\"weights_mapped\":%llu,\"weights_pinned\":0,\"weights_streamed\":0,"
-        "\"kv\":%llu,\"work\":%llu,\"peak_rss\":%llu}",
-        (unsigned long long)plan->budget, (unsigned long long)plan->mapped, (unsigned long long)plan->kv,
-        (unsigned long long)plan->work, (unsigned long long)lr_memory_peak());
+static int write_memory(struct lr_buf *b, const struct lr_plan *p) {
+    const struct {
+        const char *name;
+        uint64_t bytes;
+    } rows[] = {
+        {"budget", p->budget},
+        {"weights_mapped", p->mapped},
+        {"weights_pinned", p->pinned},
+        {"weights_streamed", p->streamed},
+        {"kv", p->kv},
+        {"work", p->work},
+        {"peak_rss", lr_memory_peak()},
+    };
+    int bad = lr_buf_append_str(b, LR_STR("\"memory\":{"));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        bad |=
+            lr_buf_printf(b, "%s\"%s\":%llu", i ? "," : "", rows[i].name, (unsigned long long)rows[i].bytes);
+    return bad | lr_buf_append_char(b, '}');
 }
 
 static enum lr_status answer_json(struct generation *g, struct lr_error *err) {
-    struct lr_session_options so = session_options_from(g->o, g->engine);
-    struct lr_plan plan;
+    struct lr_plan plan = lr_plan_current(g->engine);
     struct lr_buf b = {0};
-    so.context = lr_session_context(g->session);
-    LR_TRY(lr_plan(g->engine, &so, &plan, err));
     int bad =
         g->bad | lr_buf_append_str(&b, LR_STR("{\"text\":")) | json_write_string(&b, lr_buf_str(&g->text));
     bad |= lr_buf_append_str(&b, LR_STR(",\"tokens\":")) | json_write_ids(&b, g->ids, g->n_ids);

@@ -77,6 +77,7 @@ enum lr_status info_run(const struct options *o, struct console *c, struct lr_er
     struct info_row rows[INFO_ROWS];
     struct lr_buf b = {0};
     LR_TRY(engine_options_from(o, c, &eo, err));
+    eo.plan_only = true;
     LR_TRY(lr_engine_open(o->model_dir, &eo, &engine, err));
     struct lr_model_info info = lr_engine_info(engine);
     fill_rows(&info, rows);

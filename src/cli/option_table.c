@@ -21,6 +21,8 @@ const struct option_row option_table[OPT_COUNT] = {
                       .help = "token ids of PROMPT; only the tokenizer's files need to be there"},
     [OPT_INFO] = {"info", 0, GROUP_MODES, KIND_MODE, .mode = MODE_INFO, .common = true,
                   .help = "what the model is: family, sizes, dtype, parameters, context, template"},
+    [OPT_PLAN] = {"plan", 0, GROUP_MODES, KIND_MODE, .mode = MODE_PLAN, .common = true,
+                  .help = "where every byte would live, and the speed to expect; loads nothing"},
 
     [OPT_MAX_TOKENS] = {"max-tokens", 'n', GROUP_TEXT, KIND_INT, AT(max_tokens), "N", .min = 1,
                         .max = INT32_MAX, .common = true,
@@ -81,8 +83,17 @@ const struct option_row option_table[OPT_COUNT] = {
 
     [OPT_MEM_LIMIT] =
         {"mem-limit", 0, GROUP_MEMORY, KIND_SIZE, AT(mem_limit), "SIZE", .common = true,
-         .help = "own no more memory than SIZE (bytes, or 8G, 1.5GiB) or N% of what there is; mapped "
-                 "weights, which the kernel can drop, do not count"},
+         .help = "use no more memory than SIZE (bytes, or 8G, 1.5GiB) or N% of what there is; a model that "
+                 "needs more is read from disk in part, again for each token"},
+    [OPT_LOAD] = {"load", 0, GROUP_MEMORY, KIND_CHOICE, AT(load), "WAY", "auto|map|stream|resident",
+                  .help =
+                      "weights used in the mapped files, read again in part for each token, or all copied "
+                      "(default auto: mapped if they fit, else streamed)"},
+    [OPT_MLOCK] = {"mlock", 0, GROUP_MEMORY, KIND_FLAG, AT(mlock),
+                   .help = "lock copied weights in memory (ulimit -l)"},
+    [OPT_CACHE_DIR] = {"cache-dir", 0, GROUP_MEMORY, KIND_TEXT, AT(cache_dir), "DIR",
+                       .help = "where measurements are kept (default $XDG_CACHE_HOME/llm-run)"},
+    [OPT_NO_CACHE] = {"no-cache", 0, GROUP_MEMORY, KIND_FLAG, AT(no_cache), .help = "keep nothing there"},
     [OPT_PRECISE] = {"precise", 0, GROUP_MEMORY, KIND_FLAG, AT(precise),
                      .help = "no reduced-precision arithmetic"},
 

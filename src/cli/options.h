@@ -8,12 +8,22 @@
 #include "base/error.h"
 #include "base/str.h"
 
-enum cli_mode { MODE_GENERATE, MODE_SCORE, MODE_TOKENIZE, MODE_INFO, MODE_HELP, MODE_HELP_ALL, MODE_VERSION };
+enum cli_mode {
+    MODE_GENERATE,
+    MODE_SCORE,
+    MODE_TOKENIZE,
+    MODE_INFO,
+    MODE_PLAN,
+    MODE_HELP,
+    MODE_HELP_ALL,
+    MODE_VERSION
+};
 
 enum option_id {
     OPT_SCORE,
     OPT_TOKENIZE,
     OPT_INFO,
+    OPT_PLAN,
     OPT_MAX_TOKENS,
     OPT_FILE,
     OPT_RAW,
@@ -37,6 +47,10 @@ enum option_id {
     OPT_KV,
     OPT_PREFILL_CHUNK,
     OPT_MEM_LIMIT,
+    OPT_LOAD,
+    OPT_MLOCK,
+    OPT_CACHE_DIR,
+    OPT_NO_CACHE,
     OPT_PRECISE,
     OPT_THREADS,
     OPT_MATMUL,
@@ -135,6 +149,9 @@ struct options {
     int kv; /* enum lr_kv */
 
     struct option_size mem_limit;
+    int load; /* enum lr_load */
+    bool mlock, no_cache;
+    const char *cache_dir;
     bool precise;
 
     int64_t threads;

@@ -3,6 +3,9 @@
 
 #include "cli/signals.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 static enum lr_status mem_limit_from(const struct options *o, uint64_t *out, struct lr_error *err) {
     *out = o->mem_limit.bytes;
     if (!o->given[OPT_MEM_LIMIT] || o->mem_limit.bytes) return LR_OK;
@@ -14,6 +17,25 @@ static enum lr_status mem_limit_from(const struct options *o, uint64_t *out, str
     return LR_OK;
 }
 
+/* The folder for what is kept between runs, or NULL where none can be told. */
+static const char *cache_dir_from(const struct options *o, char *out, size_t size) {
+    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME"), *below = "";
+    if (o->no_cache) return NULL;
+    if (o->cache_dir) return o->cache_dir;
+    if (!base || base[0] != '/') {
+        base = home;
+        below = "/.cache";
+    }
+    int n = base && base[0] == '/' ? snprintf(out, size, "%s%s/llm-run", base, below) : -1;
+    return n > 0 && (size_t)n < size ? out : NULL;
+}
+
+static void context_from(const struct options *o, struct lr_session_options *s) {
+    if (o->given[OPT_CTX]) s->context = (uint32_t)o->context;
+    if (o->given[OPT_KV]) s->kv = (enum lr_kv)o->kv;
+    if (o->given[OPT_PREFILL_CHUNK]) s->prefill_chunk = (uint32_t)o->prefill_chunk;
+}
+
 enum lr_status engine_options_from(const struct options *o, struct console *c, struct lr_engine_options *out,
                                    struct lr_error *err) {
     *out = lr_engine_defaults();
@@ -21,6 +43,13 @@ enum lr_status engine_options_from(const struct options *o, struct console *c, s
     if (o->given[OPT_MATMUL]) out->matmul = (enum lr_matmul)o->matmul;
     out->isa = o->isa;
     out->precise = o->precise;
+    out->load = (enum lr_load)o->load;
+    out->mlock = o->mlock;
+    out->guard = true;
+    c->expect = (struct lr_session_options){.kv = o->precise ? LR_KV_F32 : LR_KV_F16};
+    context_from(o, &c->expect);
+    out->expect = &c->expect;
+    out->cache_dir = cache_dir_from(o, c->cache_dir, sizeof c->cache_dir);
     out->progress = progress_show;
     out->progress_ctx = &c->progress;
     out->interrupt = signals_flag();
@@ -52,9 +81,7 @@ static void sampling_from(const struct options *o, struct lr_sampling *s) {
 
 struct lr_session_options session_options_from(const struct options *o, const struct lr_engine *engine) {
     struct lr_session_options s = lr_session_defaults(engine);
-    if (o->given[OPT_CTX]) s.context = (uint32_t)o->context;
-    if (o->given[OPT_KV]) s.kv = (enum lr_kv)o->kv;
-    if (o->given[OPT_PREFILL_CHUNK]) s.prefill_chunk = (uint32_t)o->prefill_chunk;
+    context_from(o, &s);
     sampling_from(o, &s.sampling);
     return s;
 }

@@ -144,7 +144,7 @@ size_t blas_piece(const struct tensor_view *w, size_t n_x) {
 }
 
 void blas_rows(const struct blas *b, uint32_t thread, const struct tensor_view *w, size_t first, size_t n,
-               const float *x, size_t n_x, float *out) {
+               const float *x, size_t n_x, float *out, size_t ld_out) {
     size_t k = w->cols, size = lr_dtype_size(w->dtype);
     const char *from = (const char *)w->data + first * k * size;
     const float *rows = (const float *)(const void *)from;
@@ -154,5 +154,5 @@ void blas_rows(const struct blas *b, uint32_t thread, const struct tensor_view *
         rows = panel;
     }
     b->sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n_x, (int)n, (int)k, 1.0f, x, (int)k, rows, (int)k,
-             0.0f, out + first, (int)w->rows);
+             0.0f, out + first, (int)ld_out);
 }

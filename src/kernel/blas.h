@@ -23,9 +23,9 @@ void blas_describe(char *out, size_t size);
 
 /* How many rows of `w` make one task; 0 where the shape is not for OpenBLAS. */
 size_t blas_piece(const struct tensor_view *w, size_t n_x);
-/* out[m, r] = x[m, :] . w[r, :] for rows [first, first + n), n <= blas_piece(); x [n_x, w->cols], out
- * [n_x, w->rows]. */
+/* out[m * ld_out + r] = x[m, :] . w[r, :] for rows [first, first + n), n <= blas_piece(); x [n_x, w->cols].
+ */
 void blas_rows(const struct blas *b, uint32_t thread, const struct tensor_view *w, size_t first, size_t n,
-               const float *x, size_t n_x, float *out);
+               const float *x, size_t n_x, float *out, size_t ld_out);
 
 #endif

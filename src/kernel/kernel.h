@@ -96,9 +96,9 @@ void matmul_close(struct matmul *m);
 /* Bytes that matmul_open takes for `threads`: panels and OpenBLAS's own buffers. */
 uint64_t matmul_memory(const struct kernel_table *kernels, enum matmul_mode mode, uint32_t threads);
 
-/* out[m, r] = x[m, :] . w[r, :] + bias[r] for all rows of `w`; x [n_x, w->cols], out [n_x, w->rows], both f32
- * and dense; bias [w->rows] or NULL. Threads split the rows. */
+/* out[m * ld_out + r] = x[m, :] . w[r, :] + bias[r] for all rows of `w`; x [n_x, w->cols], dense; bias
+ * [w->rows] or NULL. Threads split the rows. */
 void matmul_run(const struct matmul *m, const struct tensor_view *w, const float *bias, const float *x,
-                size_t n_x, float *out);
+                size_t n_x, float *out, size_t ld_out);
 
 #endif

@@ -15,6 +15,7 @@ struct product {
     const float *bias, *x;
     size_t n_x;
     float *out;
+    size_t ld_out;
     size_t piece; /* rows of a task */
     bool blas;
 };
@@ -50,7 +51,7 @@ static size_t native_piece(const struct tensor_view *w, size_t n_x) {
 
 static void add_bias(const struct product *p, size_t first, size_t n) {
     for (size_t i = 0; i < p->n_x; i++)
-        p->m->kernels->add(p->out + i * p->w->rows + first, p->bias + first, n);
+        p->m->kernels->add(p->out + i * p->ld_out + first, p->bias + first, n);
 }
 
 static void run_piece(void *ctx, uint32_t task, uint32_t thread) {
@@ -58,17 +59,17 @@ static void run_piece(void *ctx, uint32_t task, uint32_t thread) {
     const struct tensor_view *w = p->w;
     size_t first = task * p->piece, n = w->rows - first < p->piece ? w->rows - first : p->piece;
     if (p->blas)
-        blas_rows(p->m->blas, thread, w, first, n, p->x, p->n_x, p->out);
+        blas_rows(p->m->blas, thread, w, first, n, p->x, p->n_x, p->out, p->ld_out);
     else
         p->m->kernels->dot[w->dtype]((const char *)w->data + first * w->cols * lr_dtype_size(w->dtype), n,
-                                     w->cols, p->x, w->cols, p->n_x, p->out + first, w->rows);
+                                     w->cols, p->x, w->cols, p->n_x, p->out + first, p->ld_out);
     if (p->bias) add_bias(p, first, n);
 }
 
 void matmul_run(const struct matmul *m, const struct tensor_view *w, const float *bias, const float *x,
-                size_t n_x, float *out) {
+                size_t n_x, float *out, size_t ld_out) {
     if (n_x == 0 || w->rows == 0) return;
-    struct product p = {.m = m, .w = w, .bias = bias, .x = x, .n_x = n_x};
+    struct product p = {.m = m, .w = w, .bias = bias, .x = x, .n_x = n_x, .ld_out = ld_out};
     p.out = out;
     bool want_blas = m->mode == MATMUL_BLAS || (m->mode == MATMUL_AUTO && n_x >= m->kernels->blas_from);
     p.piece = want_blas ? blas_piece(w, n_x) : 0;

@@ -43,13 +43,16 @@ static enum lr_status check_ids(const struct model_spec *s, const struct forward
     return LR_OK;
 }
 
-static void embed(const struct model *m, struct forward_work *w, const struct forward_pass *pass) {
-    struct tensor_view e = store_lend(m->store, m->binding->embed);
-    size_t row_bytes = e.cols * lr_dtype_size(e.dtype);
-    for (uint32_t i = 0; i < pass->n; i++)
-        m->matmul->kernels->widen[e.dtype]((const char *)e.data + pass->ids[i] * row_bytes, w->x + i * e.cols,
-                                           e.cols);
-    store_give_back(m->store, m->binding->embed);
+/* The rows of the embedding. `normed` is free at this point: it takes a row as it is in the file. */
+static enum lr_status embed(const struct model *m, struct forward_work *w, const struct forward_pass *pass,
+                            struct lr_error *err) {
+    const struct tensor_record *t = m->binding->embed;
+    size_t dim = m->spec->dim;
+    for (uint32_t i = 0; i < pass->n; i++) {
+        LR_TRY(store_copy(m->store, t, pass->ids[i], 1, w->normed, err));
+        m->matmul->kernels->widen[t->dtype](w->normed, w->x + i * dim, dim);
+    }
+    return LR_OK;
 }
 
 static void rotate(const struct model *m, struct forward_work *w, const struct forward_pass *pass) {
@@ -62,35 +65,44 @@ static void rotate(const struct model *m, struct forward_work *w, const struct f
 }
 
 /* Logits of tokens [first, pass->n), some rows at a time. */
-static void head(const struct model *m, struct forward_work *w, const struct forward_pass *pass,
-                 uint32_t first) {
+static enum lr_status head(const struct model *m, struct forward_work *w, const struct forward_pass *pass,
+                           uint32_t first, struct lr_error *err) {
     uint32_t dim = m->spec->dim;
-    struct tensor_view h = store_lend(m->store, m->binding->head);
     for (uint32_t at = first; at < pass->n;) {
         uint32_t rows = pass->n - at < FORWARD_LOGIT_ROWS ? pass->n - at : FORWARD_LOGIT_ROWS;
         for (uint32_t i = 0; i < rows; i++)
             m->matmul->kernels->rms_norm(w->x + (size_t)(at + i) * dim, m->final_norm, m->spec->norm_eps, dim,
                                          w->normed + (size_t)i * dim);
-        matmul_run(m->matmul, &h, NULL, w->normed, rows, w->logits);
+        LR_TRY(model_multiply(m, m->binding->head, NULL, w->normed, rows, w->logits, err));
         for (uint32_t i = 0; i < rows; i++)
             pass->on_logits(pass->ctx, at + i, w->logits + (size_t)i * m->spec->vocab);
         at += rows;
     }
-    store_give_back(m->store, m->binding->head);
+    return LR_OK;
+}
+
+static enum lr_status run_pass(const struct model *m, struct forward_work *w, struct kv_sequence *seq,
+                               const struct forward_pass *pass, struct lr_error *err) {
+    LR_TRY(embed(m, w, pass, err));
+    rotate(m, w, pass);
+    struct block_context c = {.model = m, .work = w, .seq = seq, .n = pass->n, .position = pass->position};
+    for (c.layer = 0; c.layer < m->spec->layers; c.layer++) {
+        LR_TRY(block_attention(&c, err));
+        LR_TRY(block_mlp(&c, err));
+        LR_TRY(store_check(m->store, false, err));
+        if (!pass->on_layer(pass->layer_ctx, c.layer))
+            return lr_fail(err, LR_EINTERRUPTED, "interrupted at position %u", pass->position);
+    }
+    if (pass->want == FORWARD_NO_LOGITS) return LR_OK;
+    LR_TRY(head(m, w, pass, pass->want == FORWARD_LAST ? pass->n - 1 : 0, err));
+    return store_check(m->store, false, err);
 }
 
 enum lr_status forward_run(const struct model *m, struct forward_work *w, struct kv_sequence *seq,
                            const struct forward_pass *pass, struct lr_error *err) {
     LR_TRY(check_ids(m->spec, pass, err));
-    embed(m, w, pass);
-    rotate(m, w, pass);
-    struct block_context c = {.model = m, .work = w, .seq = seq, .n = pass->n, .position = pass->position};
-    for (c.layer = 0; c.layer < m->spec->layers; c.layer++) {
-        block_attention(&c);
-        block_mlp(&c);
-        if (!pass->on_layer(pass->layer_ctx, c.layer))
-            return lr_fail(err, LR_EINTERRUPTED, "interrupted at position %u", pass->position);
-    }
-    if (pass->want != FORWARD_NO_LOGITS) head(m, w, pass, pass->want == FORWARD_LAST ? pass->n - 1 : 0);
-    return LR_OK;
+    store_begin(m->store, pass->want != FORWARD_NO_LOGITS);
+    enum lr_status status = run_pass(m, w, seq, pass, err);
+    store_end(m->store);
+    return status;
 }

@@ -9,13 +9,28 @@ static bool is_vector(const struct model_spec *spec, int role) {
     return rank == 1;
 }
 
-static const float *widen(const struct model *m, const struct tensor_record *t, float **next) {
-    struct tensor_view v = store_lend(m->store, t);
-    float *out = *next;
-    m->matmul->kernels->widen[v.dtype](v.data, out, v.cols);
-    store_give_back(m->store, t);
-    *next += v.cols;
-    return out;
+/* The vector in f32 at `*next`, which moves behind it. */
+static enum lr_status widen(const struct model *m, const struct tensor_record *t, float **next,
+                            const float **out, struct lr_error *err) {
+    void *raw = lr_malloc(t->bytes ? t->bytes : 1);
+    if (!raw) return lr_fail_memory(err, "a norm or bias", t->bytes);
+    enum lr_status status = store_copy(m->store, t, 0, t->shape[0], raw, err);
+    if (status == LR_OK) m->matmul->kernels->widen[t->dtype](raw, *next, t->shape[0]);
+    lr_free(raw);
+    *out = *next;
+    *next += t->shape[0];
+    return status;
+}
+
+static enum lr_status widen_all(struct model *m, struct lr_error *err) {
+    float *next = m->memory;
+    LR_TRY(widen(m, m->binding->final_norm, &next, &m->final_norm, err));
+    for (uint32_t i = 0; i < m->spec->layers; i++)
+        for (int role = ROLE_FIRST_IN_LAYER; role < ROLE_COUNT; role++) {
+            const struct tensor_record *t = m->binding->layers[i].role[role];
+            if (t && is_vector(m->spec, role)) LR_TRY(widen(m, t, &next, &m->vectors[i][role], err));
+        }
+    return LR_OK;
 }
 
 static size_t count_values(const struct model *m) {
@@ -38,14 +53,19 @@ enum lr_status model_open(const struct model_spec *spec, const struct binding *b
         model_close(out);
         return lr_fail_memory(err, "norms and biases", n * sizeof(float));
     }
-    float *next = out->memory;
-    out->final_norm = widen(out, binding->final_norm, &next);
-    for (uint32_t i = 0; i < spec->layers; i++)
-        for (int role = ROLE_FIRST_IN_LAYER; role < ROLE_COUNT; role++) {
-            const struct tensor_record *t = binding->layers[i].role[role];
-            if (t && is_vector(spec, role)) out->vectors[i][role] = widen(out, t, &next);
-        }
-    return LR_OK;
+    enum lr_status status = widen_all(out, err);
+    if (status != LR_OK) model_close(out);
+    return status;
+}
+
+enum lr_status model_multiply(const struct model *m, const struct tensor_record *t, const float *bias,
+                              const float *x, size_t n_x, float *out, struct lr_error *err) {
+    struct loan loan = store_lend(t);
+    enum lr_status status;
+    while (store_next(m->store, &loan, &status, err))
+        matmul_run(m->matmul, &loan.view, bias ? bias + loan.first : NULL, x, n_x, out + loan.first,
+                   t->shape[0]);
+    return status;
 }
 
 void model_close(struct model *m) {

@@ -22,4 +22,9 @@ enum lr_status model_open(const struct model_spec *spec, const struct binding *b
                           const struct matmul *matmul, struct model *out, struct lr_error *err);
 void model_close(struct model *m);
 
+/* out [n_x, rows] = product of the matrix `t` with x [n_x, cols], plus bias [rows] unless NULL: piece by
+ * piece as the store lends it. Fails as store_next() does. */
+enum lr_status model_multiply(const struct model *m, const struct tensor_record *t, const float *bias,
+                              const float *x, size_t n_x, float *out, struct lr_error *err);
+
 #endif

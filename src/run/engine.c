@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "model/families/family.h"
 #include "model/rope.h"
+#include "run/monitor.h"
+#include "run/planning.h"
 #include "run/remarks.h"
 #include "sys/cpu.h"
 
@@ -68,11 +70,22 @@ static enum lr_status open_machine(struct lr_engine *e, struct lr_error *err) {
 static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
     LR_TRY(catalog_open(&e->dir, &e->catalog, err));
     LR_TRY(bind_model(&e->spec, &e->catalog, &e->binding, err));
-    LR_TRY(store_open(&e->catalog, &e->store, err));
-    e->cold = store_cold_bytes(&e->store) > store_mapped_bytes(&e->store) / 10;
-    if (e->cold) engine_tell_loading(e, 0);
-    remarks_on_engine(e);
-    return model_open(&e->spec, &e->binding, &e->store, &e->matmul, &e->model, err);
+    LR_TRY(order_tensors(&e->spec, &e->binding, &e->tensors, &e->n_tensors, err));
+    e->target = lr_calloc(e->n_tensors, sizeof *e->target);
+    if (!e->target) return lr_fail_memory(err, "the plan", e->n_tensors * sizeof *e->target);
+    LR_TRY(store_open(&e->catalog, e->tensors, e->n_tensors, &e->store, err));
+    e->store.on_boundary = monitor_boundary;
+    e->store.boundary_ctx = e;
+    return monitor_open(e, err);
+}
+
+/* What the first session is expected to be must fit before the tokenizer, which is large, is read. */
+static enum lr_status check_expected(struct lr_engine *e, struct lr_error *err) {
+    struct lr_session_options usual = {.context = 1};
+    struct plan_facts facts;
+    LR_TRY(planning_facts(e, e->options.expect ? e->options.expect : &usual, false, &facts, err));
+    plan_make(&facts, e->target, &e->plan);
+    return e->plan.fits || e->options.plan_only ? LR_OK : plan_refuse(&facts, &e->plan, err);
 }
 
 static enum lr_status open_all(struct lr_engine *e, const char *path, struct lr_error *err) {
@@ -80,11 +93,15 @@ static enum lr_status open_all(struct lr_engine *e, const char *path, struct lr_
     LR_TRY(model_dir_open(path, text_only ? MODEL_DIR_TOKENIZER : MODEL_DIR_WEIGHTS, &e->dir, err));
     if (!text_only) LR_TRY(read_config(e, err));
     LR_TRY(find_template(e, err));
-    LR_TRY(open_tokenizer(e, err));
-    LR_TRY(interrupted(e, err));
-    if (text_only) return LR_OK;
+    if (text_only) return open_tokenizer(e, err);
     LR_TRY(open_machine(e, err));
-    return open_weights(e, err);
+    LR_TRY(open_weights(e, err));
+    LR_TRY(check_expected(e, err));
+    if (!e->options.plan_only) LR_TRY(open_tokenizer(e, err));
+    LR_TRY(interrupted(e, err));
+    remarks_on_engine(e);
+    if (e->options.plan_only) return LR_OK;
+    return model_open(&e->spec, &e->binding, &e->store, &e->matmul, &e->model, err);
 }
 
 enum lr_status lr_engine_open(const char *model_dir, const struct lr_engine_options *options,
@@ -109,6 +126,9 @@ void lr_engine_close(struct lr_engine *e) {
     matmul_close(&e->matmul);
     threads_destroy(e->threads);
     store_close(&e->store);
+    monitor_close(e);
+    lr_free(e->tensors);
+    lr_free(e->target);
     bind_free(&e->binding);
     catalog_close(&e->catalog);
     tokenizer_close(e->tokenizer);

@@ -6,8 +6,26 @@
 #include "format/config.h"
 #include "format/model_dir.h"
 #include "model/model.h"
+#include "model/order.h"
 #include "sys/memory.h"
+#include "sys/watch.h"
 #include "text/tokenizer.h"
+
+/* Looks while working: run/monitor.c's. */
+struct monitor {
+    struct watch *watch;
+    double looked;      /* when */
+    uint32_t roomy;     /* looks in a row that saw memory to spare */
+    uint32_t passes;    /* since loading */
+    uint64_t blocks;    /* read from disks by this process, at the last count */
+    uint32_t evictions; /* counts in a row that saw mapped weights read again */
+};
+
+/* What a session is priced by. */
+struct session_shape {
+    const struct lr_engine *engine;
+    struct lr_session_options options;
+};
 
 struct lr_engine {
     struct lr_engine_options options;
@@ -18,6 +36,19 @@ struct lr_engine {
     struct catalog catalog;
     struct binding binding;
     struct store store;
+    struct plan_tensor *tensors; /* [n_tensors] in the order of use */
+    size_t n_tensors;
+    struct plan_rates rates;
+    enum disk_way way;
+    uint64_t fixed;          /* bytes that the process owns whatever is loaded */
+    uint64_t sessions_bytes; /* that open sessions own */
+    uint64_t swap_at_start;
+    struct session_shape shape; /* of the session planned last */
+    struct plan_facts facts;    /* what the plan went by */
+    struct lr_plan plan;        /* what the store follows, once `loaded` */
+    uint64_t *target;           /* [n_tensors] units that it pins */
+    bool loaded;
+    struct monitor monitor;
     struct threads *threads;
     struct matmul matmul;
     struct model model;
@@ -34,6 +65,8 @@ enum lr_status engine_tokenizer(const struct lr_engine *e, const struct tokenize
 void engine_tell_loading(const struct lr_engine *e, double share);
 /* The ids that end the text, owned by the engine, and how many: generation_config's, else the config's. */
 uint32_t engine_eos_ids(const struct lr_engine *e, const uint32_t **ids);
+/* The dtype that holds most bytes of what is used. */
+enum lr_dtype engine_main_dtype(const struct lr_engine *e);
 /* Whether `id` is one of them. */
 bool engine_is_eos(const struct lr_engine *e, uint32_t id);
 

@@ -12,13 +12,12 @@
 #define COMPILER "gcc "
 #endif
 
-/* The dtype that holds most bytes of what is used. */
-static const char *main_dtype(const struct lr_engine *e) {
+enum lr_dtype engine_main_dtype(const struct lr_engine *e) {
     const uint64_t *bytes = e->binding.dtype_bytes;
     int best = LR_F32;
     for (int i = 0; i < LR_DTYPE_COUNT; i++)
         if (bytes[i] > bytes[best]) best = i;
-    return lr_dtype_label((enum lr_dtype)best);
+    return (enum lr_dtype)best;
 }
 
 struct lr_model_info lr_engine_info(const struct lr_engine *e) {
@@ -26,7 +25,7 @@ struct lr_model_info lr_engine_info(const struct lr_engine *e) {
     return (struct lr_model_info){
         .family = s->family,
         .architecture = e->config.architecture,
-        .dtype = main_dtype(e),
+        .dtype = lr_dtype_label(engine_main_dtype(e)),
         .parameters = e->binding.parameters,
         .weight_bytes = e->binding.used_bytes,
         .layers = s->layers,
@@ -39,7 +38,7 @@ struct lr_model_info lr_engine_info(const struct lr_engine *e) {
         .max_context = s->max_context,
         .tied_head = s->tied_head,
         .has_template = e->has_template,
-        .has_tokenizer = e->tokenizer != NULL,
+        .has_tokenizer = e->tokenizer || e->dir.tokenizer || (e->dir.vocab && e->dir.merges),
     };
 }
 

@@ -1,14 +1,17 @@
 #include "run/session.h"
 
 #include "base/mem.h"
+#include "run/loading.h"
+#include "run/monitor.h"
+#include "run/planning.h"
 #include "run/remarks.h"
 #include "sys/clock.h"
-#include "weights/plan.h"
 
 #include <math.h>
 #include <string.h>
 
-#define DEFAULT_CHUNK 128u
+/* Positions whose keys and values are part of the first plan; more take their memory when they come. */
+#define KV_AT_START 512u
 
 static float set_or(double value, double fallback) {
     return (float)(isnan(value) ? fallback : value);
@@ -31,77 +34,42 @@ struct lr_session_options lr_session_defaults(const struct lr_engine *e) {
 
 /* ---- the plan: the same code adds up and allocates --------------------------------------------------------------- */
 
-struct session_shape {
-    const struct lr_engine *engine;
-    const struct lr_session_options *options;
-};
-
 static enum kv_type kv_type_of(const struct lr_session_options *o) {
     return o->kv == LR_KV_F32 ? KV_F32 : KV_F16;
 }
 
-static uint32_t chunk_of(const struct lr_session_options *o, uint32_t context) {
-    uint32_t chunk = o->prefill_chunk ? o->prefill_chunk : DEFAULT_CHUNK;
-    return chunk < context ? chunk : context;
-}
-
 static enum lr_status allocate_kv(struct lr_session *s, const struct session_shape *shape, uint32_t context,
                                   struct lr_error *err) {
-    LR_TRY(kv_pool_init(&s->arena, &shape->engine->spec, kv_type_of(shape->options), context, &s->pool, err));
+    LR_TRY(
+        kv_pool_init(&s->arena, &shape->engine->spec, kv_type_of(&shape->options), context, &s->pool, err));
     return kv_sequence_init(&s->arena, &s->pool, &s->sequence, err);
 }
 
 static enum lr_status allocate_work(struct lr_session *s, const struct session_shape *shape, uint32_t context,
-                                    struct lr_error *err) {
+                                    uint32_t chunk, struct lr_error *err) {
     const struct lr_engine *e = shape->engine;
     void *p;
     LR_TRY(arena_alloc(&s->arena, (uint64_t)e->spec.vocab * sizeof(float), "logits", &p, err));
     s->logits = p;
     LR_TRY(sampler_allocate(&s->arena, e->spec.vocab, &s->sampler, err));
-    return forward_work_init(&s->arena, &e->spec, chunk_of(shape->options, context), context,
+    return forward_work_init(&s->arena, &e->spec, chunk < context ? chunk : context, context,
                              threads_count(e->threads), &s->work, err);
 }
 
-static void measure_session(const void *ctx, uint32_t context, uint64_t *kv, uint64_t *work) {
+void session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work) {
     struct lr_session s = {0};
     arena_init_measuring(&s.arena);
-    bool ok = allocate_kv(&s, ctx, context, NULL) == LR_OK;
+    bool ok = allocate_kv(&s, shape, context, NULL) == LR_OK;
     *kv = ok ? s.arena.used : UINT64_MAX;
-    ok = ok && allocate_work(&s, ctx, context, NULL) == LR_OK;
+    ok = ok && allocate_work(&s, shape, context, chunk, NULL) == LR_OK;
     *work = ok ? s.arena.used - *kv : 0;
 }
 
-static enum lr_status gather_facts(const struct session_shape *shape, struct plan_facts *out,
-                                   struct lr_error *err) {
-    const struct lr_engine *e = shape->engine;
-    struct memory_info memory;
-    LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
-    uint64_t tokenizer = e->tokenizer ? tokenizer_memory(e->tokenizer) : 0;
-    *out = (struct plan_facts){
-        .budget = memory.budget,
-        .ours = memory.own_anonymous + memory.room,
-        .limited = memory.user_limited,
-        .fixed = memory.own_anonymous > tokenizer ? memory.own_anonymous - tokenizer : 0,
-        .weights = e->binding.used_bytes,
-        .mapped = store_mapped_bytes(&e->store),
-        .tokenizer = tokenizer,
-        .wanted = shape->options->context,
-        .limit = SESSION_CONTEXT,
-        .maximum = e->spec.max_context,
-        .session = measure_session,
-        .session_ctx = shape,
-    };
-    return LR_OK;
-}
-
-enum lr_status lr_plan(const struct lr_engine *e, const struct lr_session_options *options,
-                       struct lr_plan *out, struct lr_error *err) {
-    struct lr_session_options o = options ? *options : lr_session_defaults(e);
-    struct session_shape shape = {e, &o};
-    struct plan_facts facts;
-    LR_TRY(gather_facts(&shape, &facts, err));
-    plan_make(&facts, out);
-    return LR_OK;
+void session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                            uint64_t *work) {
+    struct session_shape narrow = *(const struct session_shape *)shape;
+    narrow.options.kv = LR_KV_F16;
+    session_measure(&narrow, context, chunk, kv, work);
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------------------------ */
@@ -116,28 +84,39 @@ static enum lr_status check_options(const struct lr_engine *e, const struct lr_s
     return LR_OK;
 }
 
-static uint64_t room_now(void *ctx) {
-    const struct lr_engine *e = ctx;
-    struct memory_info memory;
-    return memory_read("", e->options.mem_limit, &memory, NULL) == LR_OK ? memory.room : 0;
+/* Bytes of the KV cache up to `positions`, in whole blocks. */
+static uint64_t kv_up_to(const struct lr_session *s, uint32_t positions) {
+    uint64_t blocks = (positions + KERNEL_KV_BLOCK - 1) / KERNEL_KV_BLOCK;
+    return blocks * s->pool.block_bytes;
 }
 
+static enum lr_status allocate(struct lr_session *s, struct lr_error *err) {
+    const struct lr_plan *plan = &s->engine->plan;
+    const struct session_shape *shape = &s->engine->shape;
+    s->context = plan->context;
+    LR_TRY(arena_init(&s->arena, plan->kv + plan->work, planning_available, s->engine, err));
+    LR_TRY(allocate_kv(s, shape, s->context, err));
+    s->sequence.pool = &s->pool;
+    LR_TRY(allocate_work(s, shape, s->context, plan->chunk, err));
+    arena_seal(&s->arena);
+    s->bytes = s->arena.used;
+    return LR_OK;
+}
+
+/* Decides, takes the session's memory, then has the weights loaded, or moved out of the way. */
 static enum lr_status open_planned(struct lr_session *s, const struct lr_session_options *o,
                                    struct lr_error *err) {
-    struct session_shape shape = {s->engine, o};
-    struct plan_facts facts;
-    struct lr_plan plan;
-    LR_TRY(sampler_init(&o->sampling, s->engine->spec.vocab, &s->sampler, err));
-    LR_TRY(gather_facts(&shape, &facts, err));
-    plan_make(&facts, &plan);
-    if (!plan.fits) return plan_refuse(&facts, &plan, err);
-    s->context = plan.context;
-    remarks_on_session(s, o, &plan);
-    LR_TRY(arena_init(&s->arena, plan.kv + plan.work, room_now, s->engine, err));
-    LR_TRY(allocate_kv(s, &shape, s->context, err));
-    s->sequence.pool = &s->pool;
-    LR_TRY(allocate_work(s, &shape, s->context, err));
-    arena_seal(&s->arena);
+    struct lr_engine *e = s->engine;
+    LR_TRY(sampler_init(&o->sampling, e->spec.vocab, &s->sampler, err));
+    LR_TRY(planning_decide(e, o, err));
+    remarks_on_session(s, o, &e->plan);
+    LR_TRY(allocate(s, err));
+    e->facts.kv_now = kv_up_to(s, KV_AT_START);
+    LR_TRY(planning_again(e, err));
+    LR_TRY(e->loaded ? loading_follow(e, err) : loading_run(e, err));
+    e->sessions_bytes += s->bytes;
+    s->counted = true;
+    s->loading = e->cold;
     return LR_OK;
 }
 
@@ -149,7 +128,6 @@ enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session
     struct lr_session *s = lr_calloc(1, sizeof *s);
     if (!s) return lr_fail_memory(err, "a session", sizeof *s);
     s->engine = engine;
-    s->loading = engine->cold;
     enum lr_status status = open_planned(s, &o, err);
     if (status != LR_OK) {
         lr_session_close(s);
@@ -161,6 +139,7 @@ enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session
 
 void lr_session_close(struct lr_session *s) {
     if (!s) return;
+    if (s->counted) s->engine->sessions_bytes -= s->bytes;
     sampler_free(&s->sampler);
     arena_destroy(&s->arena);
     lr_free(s);
@@ -240,6 +219,7 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
                             enum forward_logits want, forward_logits_fn *on_logits, void *ctx,
                             struct lr_error *err) {
     LR_TRY(check_room(s, ids, n, err));
+    LR_TRY(monitor_before_pass(s->engine, kv_up_to(s, s->position + (uint32_t)n), err));
     LR_TRY(kv_sequence_reserve(&s->sequence, s->position + (uint32_t)n, err));
     for (size_t at = 0; at < n;) {
         size_t left = n - at, take = left < s->work.chunk ? left : s->work.chunk;

@@ -21,12 +21,19 @@ struct lr_session {
     float *logits; /* [vocab] after the last token */
     bool has_logits;
     uint32_t position, context;
+    uint64_t bytes;   /* of the arena */
+    bool counted;     /* as one of the engine's sessions */
     bool loading;     /* the pass under way is the first over weights that are on disk */
     double prefill_s; /* spent on what was fed since the sequence began */
     uint32_t prompt_tokens;
     uint32_t recent[SESSION_RECENT],
         n_recent; /* the last ids that are text: what a stream of text goes on from */
 };
+
+/* plan_session_fn over a struct session_shape; narrow: as if its KV cache were f16. */
+void session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work);
+void session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                            uint64_t *work);
 
 /* Reads ids at the end of the sequence in chunks. `rope_length`: the length that rotary frequencies are for.
  * `on_logits` as in forward.h; LR_EUSAGE when the context is full. */

@@ -32,16 +32,27 @@ enum file_kind file_kind(const char *path) {
     return lstat(path, &st) == 0 ? FILE_DANGLING : FILE_ABSENT;
 }
 
+bool file_size(const char *path, uint64_t *out) {
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return false;
+    *out = (uint64_t)st.st_size;
+    return true;
+}
+
 enum lr_status file_refuse_unknown(const char *path, struct lr_error *err) {
     struct stat st;
     int code = stat(path, &st) == 0 ? EAGAIN : errno; /* 0: it is there by now */
     return fail_errno(err, path, "cannot be examined", code);
 }
 
+enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err) {
+    return fail_errno(err, path, "cannot be opened", code);
+}
+
 /* Opens for reading; folders, which open() accepts, are refused here. */
 static enum lr_status open_file(const char *path, int *fd, struct stat *st, struct lr_error *err) {
     *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0) return fail_errno(err, path, "cannot be opened", errno);
+    if (*fd < 0) return file_refuse_open(path, errno, err);
     enum lr_status status = LR_OK;
     if (fstat(*fd, st) != 0)
         status = fail_errno(err, path, "cannot be examined", errno);
@@ -130,6 +141,41 @@ enum lr_status file_read_head(const char *path, uint64_t want, char **data, size
     lr_free(*data);
     *data = NULL;
     return status;
+}
+
+static bool write_all(int fd, const char *data, size_t len) {
+    while (len) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        data += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* The folder of `path`, made if it is missing: a failure shows when the file is opened. */
+static void make_folder(const char *path) {
+    char folder[512];
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path || (size_t)(slash - path) >= sizeof folder) return;
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    mkdir(folder, 0777);
+}
+
+enum lr_status file_replace(const char *path, const char *data, size_t len, struct lr_error *err) {
+    char aside[544];
+    int n = snprintf(aside, sizeof aside, "%s.%ld.new", path, (long)getpid());
+    if (n < 0 || (size_t)n >= sizeof aside) return fail_errno(err, path, "cannot be written", ENAMETOOLONG);
+    make_folder(path);
+    int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) return fail_errno(err, aside, "cannot be written", errno);
+    bool ok = write_all(fd, data, len);
+    int code = errno;
+    ok = close(fd) == 0 && ok && rename(aside, path) == 0;
+    if (ok) return LR_OK;
+    unlink(aside);
+    return fail_errno(err, path, "cannot be written", code ? code : errno);
 }
 
 enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_error *err) {

@@ -1,37 +1,70 @@
 #include "weights/plan.h"
 
 #include "base/checked.h"
-#include "sys/memory.h"
+#include "base/memory_policy.h"
+#include "weights/place.h"
+#include "weights/predict.h"
 
-#include <stdio.h>
+#define CHUNK        128u  /* tokens of a prompt in one pass */
+#define CHUNK_STREAM 512u  /* where each pass waits for the disk, if it costs no more than a part in ... */
+#define CHUNK_SHARE  16u   /* ... this many of the budget */
+#define USEFUL       2048u /* positions: with fewer a model is rather streamed than mapped */
 
-#define MB          (UINT64_C(1) << 20)
-#define GB          (UINT64_C(1) << 30)
-#define LIMIT_SLACK 2 /* MiB beyond what was counted: stacks and the like grow between two looks */
+/* What the process owns with a context, pins and ring apart. */
+struct owned {
+    uint64_t kv, work, sum; /* sum: UINT64_MAX where it is beyond any memory */
+};
 
-/* What the process owns with a context; UINT64_MAX where the sum is beyond any memory. */
-static uint64_t total_with(const struct plan_facts *f, uint32_t context, uint64_t *kv, uint64_t *work) {
-    uint64_t total;
-    f->session(f->session_ctx, context, kv, work);
-    if (lr_add_u64(*kv, *work, &total) || lr_add_u64(total, f->tokenizer, &total) ||
-        lr_add_u64(total, f->fixed, &total))
-        return UINT64_MAX;
-    return total;
+static struct owned owned_with(const struct plan_facts *f, uint32_t context, uint32_t chunk) {
+    struct owned o;
+    f->session(f->session_ctx, context, chunk, &o.kv, &o.work);
+    if (lr_add_u64(o.kv, o.work, &o.sum) || lr_add_u64(o.sum, f->tokenizer, &o.sum) ||
+        lr_add_u64(o.sum, f->fixed + place_vector_bytes(f), &o.sum))
+        o.sum = UINT64_MAX;
+    return o;
 }
 
-/* The KV cache is one block, and no step of the arena takes more than half of what is there. */
-static bool fits_with(const struct plan_facts *f, uint32_t context) {
-    uint64_t kv, work, owned = f->tokenizer + f->fixed;
-    if (total_with(f, context, &kv, &work) > f->budget) return false;
-    return kv <= (f->budget - (owned < f->budget ? owned : f->budget)) / 2;
+/* Whether the policy lets the session's arena grow to that at once. */
+static bool arena_allowed(const struct plan_facts *f, const struct owned *o) {
+    uint64_t others = f->tokenizer + f->fixed, next;
+    return policy_grow(0, 0, o->kv + o->work, f->budget - (others < f->budget ? others : f->budget), &next);
+}
+
+/* Whether the addresses are there: only mapping takes many. */
+static bool addresses_allow(const struct plan_facts *f, enum lr_load mode, uint64_t sum) {
+    uint64_t all;
+    return !lr_add_u64(sum, mode == LR_LOAD_MAP ? f->files : 0, &all) && all <= f->address;
+}
+
+/* What must be in memory besides what the process owns, in each mode: the mapped files' part that each pass
+ * reads, the least ring, or all copies. */
+static uint64_t beside(const struct plan_facts *f, enum lr_load mode) {
+    struct ring_size ring = plan_ring(f, 0);
+    switch (mode) {
+    case LR_LOAD_MAP:
+        return place_pass_bytes(f);
+    case LR_LOAD_RESIDENT:
+        return place_resident_cost(f);
+    default:
+        return 2 * ring.slot;
+    }
+}
+
+static bool fits(const struct plan_facts *f, enum lr_load mode, uint32_t context, uint32_t chunk) {
+    struct owned o = owned_with(f, context, chunk);
+    uint64_t sum;
+    if (lr_add_u64(o.sum, beside(f, mode), &sum) || sum > f->budget || f->opening + f->fixed > f->budget)
+        return false;
+    return arena_allowed(f, &o) && addresses_allow(f, mode, mode == LR_LOAD_MAP ? o.sum : sum);
 }
 
 /* The greatest context in [0, most] that fits, by halving. */
-static uint32_t greatest_context(const struct plan_facts *f, uint32_t most) {
+static uint32_t greatest_context(const struct plan_facts *f, enum lr_load mode, uint32_t chunk,
+                                 uint32_t most) {
     uint32_t low = 0, high = most;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2 + 1;
-        if (fits_with(f, middle))
+        if (fits(f, mode, middle, chunk))
             low = middle;
         else
             high = middle - 1;
@@ -39,66 +72,119 @@ static uint32_t greatest_context(const struct plan_facts *f, uint32_t most) {
     return low;
 }
 
-void plan_make(const struct plan_facts *f, struct lr_plan *out) {
-    *out = (struct lr_plan){.budget = f->budget,
-                            .weights = f->weights,
-                            .mapped = f->mapped,
-                            .tokenizer = f->tokenizer,
-                            .fixed = f->fixed,
-                            .context_that_fits = greatest_context(f, f->maximum)};
-    uint32_t most = f->limit < f->maximum ? f->limit : f->maximum;
-    out->context = f->wanted ? f->wanted : out->context_that_fits < most ? out->context_that_fits : most;
+static uint32_t smaller(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+/* The usual chunk, or the largest smaller one with which anything fits. */
+static uint32_t choose_chunk(const struct plan_facts *f, enum lr_load mode, uint32_t context) {
+    static const uint32_t smaller_ones[] = {CHUNK, 32, 8, 1};
+    if (f->chunk) return f->chunk;
+    for (size_t i = 0; i < sizeof smaller_ones / sizeof *smaller_ones; i++)
+        if (fits(f, mode, context, smaller_ones[i])) return smaller_ones[i];
+    return CHUNK;
+}
+
+/* Streaming, one pass over the weights serves a whole chunk: a larger one, where it takes little from the
+ * pins. */
+static uint32_t widen_chunk(const struct plan_facts *f, uint32_t context, uint32_t chunk) {
+    if (f->chunk || chunk < CHUNK) return chunk;
+    uint64_t usual = owned_with(f, context, CHUNK).work;
+    for (uint32_t wide = CHUNK_STREAM; wide > CHUNK; wide /= 2)
+        if (owned_with(f, context, wide).work - usual <= f->budget / CHUNK_SHARE &&
+            fits(f, LR_LOAD_STREAM, context, wide))
+            return wide;
+    return chunk;
+}
+
+/* The context for a mode: what was asked for, else as much as fits up to the usual; 0: none fits. */
+static uint32_t choose_context(const struct plan_facts *f, enum lr_load mode) {
+    if (f->wanted) return f->wanted;
+    uint32_t most = smaller(f->limit, f->maximum), context = 0;
+    static const uint32_t chunks[] = {CHUNK, 32, 8, 1};
+    for (size_t i = 0; i < sizeof chunks / sizeof *chunks && !context; i++)
+        context = greatest_context(f, mode, f->chunk ? f->chunk : chunks[i], most);
+    return context;
+}
+
+/* Mapped, if all of it fits with a context that is of use; otherwise streamed. */
+static enum lr_load choose_mode(const struct plan_facts *f) {
+    if (f->load != LR_LOAD_AUTO) return f->load;
+    uint32_t context = choose_context(f, LR_LOAD_MAP), usual = smaller(f->limit, f->maximum);
+    if (!f->wanted && context < smaller(usual, USEFUL)) return LR_LOAD_STREAM;
+    return fits(f, LR_LOAD_MAP, context, choose_chunk(f, LR_LOAD_MAP, context)) ? LR_LOAD_MAP
+                                                                                : LR_LOAD_STREAM;
+}
+
+/* Pins what the budget leaves; without a ring if that is all. */
+static void place_streamed(const struct plan_facts *f, const struct owned *o, uint64_t *pinned,
+                           struct lr_plan *out) {
+    uint64_t kv = f->kv_now && f->kv_now < o->kv ? f->kv_now : o->kv, used = o->sum - o->kv + kv, bytes;
+    uint64_t room = used < f->budget ? f->budget - used : 0;
+    place_pins(f, room, pinned);
+    place_sum(f, pinned, &bytes, &out->pins, &out->streamed);
+    out->pinned = bytes;
+    if (!out->streamed) return;
+    struct ring_size ring = plan_ring(f, room);
+    out->ring = ring.slot * ring.slots;
+    place_pins(f, out->ring < room ? room - out->ring : 0, pinned);
+    place_sum(f, pinned, &out->pinned, &out->pins, &out->streamed);
+}
+
+static void place(const struct plan_facts *f, const struct owned *o, uint64_t *pinned, struct lr_plan *out) {
+    for (size_t i = 0; i < f->n_tensors; i++) pinned[i] = 0;
+    if (out->mode == LR_LOAD_STREAM && out->fits) place_streamed(f, o, pinned, out);
+    if (out->mode != LR_LOAD_RESIDENT) return;
+    place_all(f, pinned);
+    place_sum(f, pinned, &out->pinned, &out->pins, &out->streamed);
+}
+
+/* The smallest budget with which it fits, by halving: the sum of the parts, or more where the policy wants
+ * it. */
+static uint64_t least_need(const struct plan_facts *f, enum lr_load mode, uint32_t context, uint32_t chunk) {
+    struct plan_facts other = *f;
+    struct owned o = owned_with(f, context, chunk);
+    uint64_t low, high;
+    other.address = UINT64_MAX;
+    if (lr_add_u64(o.sum, beside(f, mode), &low) || lr_add_u64(low, f->opening, &low) || low > UINT64_MAX / 4)
+        return UINT64_MAX;
+    for (high = 2 * low, low = 0; low < high;) {
+        other.budget = low + (high - low) / 2;
+        if (fits(&other, mode, context, chunk))
+            high = other.budget;
+        else
+            low = other.budget + 1;
+    }
+    return low;
+}
+
+static struct owned judge(const struct plan_facts *f, struct lr_plan *out) {
+    *out = (struct lr_plan){.budget = f->budget, .tokenizer = f->tokenizer, .mode = choose_mode(f)};
+    out->context = choose_context(f, out->mode);
     if (!out->context) out->context = 1;
-    out->fits = fits_with(f, out->context);
-    out->total = total_with(f, out->context, &out->kv, &out->work);
+    out->chunk = choose_chunk(f, out->mode, out->context);
+    out->fits = fits(f, out->mode, out->context, out->chunk);
+    if (out->mode == LR_LOAD_STREAM) out->chunk = widen_chunk(f, out->context, out->chunk);
+    out->chunk = smaller(out->chunk, out->context);
+    out->context_that_fits = greatest_context(f, out->mode, out->chunk, f->maximum);
+    struct owned o = owned_with(f, out->context, out->chunk);
+    out->kv = o.kv;
+    out->work = o.work;
+    out->fixed = f->fixed + place_vector_bytes(f);
+    out->least = least_need(f, out->mode, out->context, out->chunk);
+    return o;
 }
 
-/* "1.25 GB"; small sizes in MiB as well, so that they do not read as nothing. */
-static void print_gb(uint64_t bytes, char *out, size_t size) {
-    if (bytes < GB / 10)
-        snprintf(out, size, "%.4f GB (%.1f MiB)", (double)bytes / (double)GB, (double)bytes / (double)MB);
-    else
-        snprintf(out, size, "%.2f GB", (double)bytes / (double)GB);
+void plan_judge(const struct plan_facts *f, struct lr_plan *out) {
+    judge(f, out);
 }
 
-static void print_size(uint64_t bytes, char *out, size_t size) {
-    bool small = bytes < GB / 10;
-    snprintf(out, size, small ? "%.1f MiB" : "%.2f GB", (double)bytes / (double)(small ? MB : GB));
-}
-
-/* What the memory would have to be: for the whole, for the KV cache to be at most half of what is free, and
- * for the reserve. */
-static uint64_t needed(const struct plan_facts *f, const struct lr_plan *p) {
-    uint64_t half = f->tokenizer + f->fixed + 2 * p->kv;
-    return memory_for_budget(p->total > half ? p->total : half);
-}
-
-/* What would make the plan fit: a limit to give, where the user's is what is too small, else memory. */
-static void print_cure(const struct plan_facts *f, const struct lr_plan *p, char *out, size_t size) {
-    uint64_t need = needed(f, p), more = need > f->ours ? need - f->ours : 0;
-    unsigned long long limit = need / MB + LIMIT_SLACK;
-    char shown[32];
-    print_size(more, shown, sizeof shown);
-    if (f->limited)
-        snprintf(out, size, "needs %s more: --mem-limit %lluM, of which 16 MiB or 1 %% are kept in reserve",
-                 shown, limit);
-    else
-        snprintf(out, size, "needs %s more free: close other programs", shown);
-}
-
-enum lr_status plan_refuse(const struct plan_facts *f, const struct lr_plan *p, struct lr_error *err) {
-    char need[64], have[64], owned[32], cure[160];
-    print_gb(p->total, need, sizeof need);
-    print_gb(p->budget, have, sizeof have);
-    print_size(f->tokenizer + f->fixed, owned, sizeof owned);
-    print_cure(f, p, cure, sizeof cure);
-    if (p->context_that_fits)
-        return lr_fail(err, LR_EMEMORY,
-                       "Cannot allocate %s. Available memory: %s (a context of %u positions; %u would fit: "
-                       "-c %u; or %s)",
-                       need, have, p->context, p->context_that_fits, p->context_that_fits, cure);
-    return lr_fail(err, LR_EMEMORY,
-                   "Cannot allocate %s. Available memory: %s (no context fits beside the %s that are always "
-                   "needed; %s)",
-                   need, have, owned, cure);
+void plan_make(const struct plan_facts *f, uint64_t *pinned, struct lr_plan *out) {
+    struct owned o = judge(f, out);
+    for (size_t i = 0; i < f->n_tensors; i++) out->weights += f->tensors[i].record->bytes;
+    place(f, &o, pinned, out);
+    out->mapped = out->mode == LR_LOAD_MAP ? out->weights : 0;
+    if (lr_add_u64(o.sum, out->pins + out->ring, &out->need)) out->need = UINT64_MAX;
+    if (out->need < f->opening + f->fixed) out->need = f->opening + f->fixed;
+    predict_speed(f, out);
 }

@@ -1,34 +1,86 @@
-/* plan.h - decides, from facts alone, whether a session fits and how long its context may be. Pure: reads
- * nothing, allocates nothing. Weights are mapped: they are page cache, which the kernel gives up when others
- * need it, and are counted apart from what the process must own. */
+/* plan.h - decides, from facts alone, where every weight lives and what a session may have. Pure: reads
+ * nothing, allocates nothing but through its caller's arrays. run/ gathers the facts and prints the plan, the
+ * store carries it out; when facts change while running, the same function decides again and the store
+ * carries out the difference.
+ *
+ * Three modes. Map: everything that a pass reads fits beside what the process owns, and the files are used in
+ * place. Stream: as many bytes as the budget holds are pinned, the others are read again in each pass through
+ * a ring of buffers. Resident: all is copied. A pass reads everything but an embedding that is not the head
+ * too, of which it needs single rows: that is never pinned while something else is streamed. */
 #ifndef LR_WEIGHTS_PLAN_H
 #define LR_WEIGHTS_PLAN_H
 
-#include "base/error.h"
+#include "weights/catalog.h"
 
-/* Bytes that a session of `context` positions takes, split in KV cache and work space. Must not fall as
- * context grows. */
-typedef void plan_session_fn(const void *ctx, uint32_t context, uint64_t *kv, uint64_t *work);
-
-struct plan_facts {
-    uint64_t budget;    /* bytes the process may own */
-    uint64_t weights;   /* bytes of the tensors that are used */
-    uint64_t mapped;    /* bytes of the mapped files */
-    uint64_t tokenizer; /* held by the tokenizer */
-    uint64_t fixed;     /* taken already: matrix product buffers, stacks, tables */
-    uint32_t wanted;    /* positions asked for; 0: the most that fits, up to `limit` */
-    uint32_t limit;     /* the most positions when none are asked for */
-    uint64_t ours;      /* bytes that the budget was made of, before its reserve */
-    bool limited;       /* they are the user's limit, not the system's */
-    uint32_t maximum;   /* the model's own */
-    plan_session_fn *session;
-    const void *session_ctx;
+/* How a pass uses a tensor. */
+enum weight_kind {
+    WEIGHT_ESSENTIAL, /* the head, tied or not: read whole by each pass that asks for logits */
+    WEIGHT_LAYER,     /* a matrix of a layer: read whole by each pass */
+    WEIGHT_ROWS,      /* an embedding that is not the head: single rows */
+    WEIGHT_VECTOR     /* norms and biases: widened to f32 once, when the model is opened */
 };
 
-/* `out->fits` says whether `out->context` positions do; context_that_fits is the most that would (0: none).
- */
-void plan_make(const struct plan_facts *facts, struct lr_plan *out);
-/* The refusal of a plan that does not fit, with what would work. */
+struct plan_tensor {
+    const struct tensor_record *record;
+    enum weight_kind kind;
+    uint32_t layer; /* of a WEIGHT_LAYER */
+    bool essential; /* loaded first: embedding, final norm, head */
+};
+
+/* Bytes that a session of `context` positions takes, split in KV cache and work space, when prompts are read
+ * in passes of `chunk` tokens. Must not fall as context or chunk grow. */
+typedef void plan_session_fn(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work);
+
+/* What the machine does in a second; 0 where it is not known. */
+struct plan_rates {
+    double disk;           /* bytes that the files' disk gives */
+    double product;        /* bytes of weights that products with one activation pass over */
+    double prefill;        /* multiply-adds of products with many activations */
+    uint32_t block, depth; /* how the disk likes to be read: bytes at a time, reads at a time */
+};
+
+struct plan_facts {
+    const struct plan_tensor *tensors; /* [n_tensors] in the order in which a pass uses them */
+    size_t n_tensors;
+    uint32_t layers;
+    uint64_t budget;    /* bytes the process may own */
+    uint64_t ours;      /* bytes that the budget was made of, before its reserve */
+    bool limited;       /* they are the user's limit, not the system's */
+    uint64_t tokenizer; /* held by the tokenizer; before it is opened: a bound from its files' sizes */
+    uint64_t opening;   /* at once while the tokenizer is read; 0: that is over */
+    uint64_t address;   /* address space that is left (RLIMIT_AS); UINT64_MAX */
+    uint64_t files;     /* bytes of the files, which mapping takes of it */
+    uint64_t fixed;     /* taken already, or soon: product buffers, stacks, tables */
+    uint64_t cold;      /* bytes of the files that are not in the page cache */
+    enum lr_load load;
+    uint32_t wanted;  /* positions asked for; 0: the most that fits, up to `limit` */
+    uint32_t limit;   /* the most positions when none are asked for */
+    uint32_t maximum; /* the model's own */
+    uint32_t chunk;   /* tokens in one pass asked for; 0: chosen */
+    uint64_t kv_now;  /* bytes of the KV cache that will be written to before the next plan; 0: all of it */
+    plan_session_fn *session, *session_narrow; /* narrow: with a KV cache of f16 where it is f32, else NULL */
+    const void *session_ctx;
+    struct plan_rates rates;
+};
+
+/* Decides. `pinned` [n_tensors] takes the units (weights/units.h) of each tensor that are pinned. Sets
+ * everything of `out` but tensors and advice. `out->fits` says whether it can be run. */
+void plan_make(const struct plan_facts *facts, uint64_t *pinned, struct lr_plan *out);
+
+/* The first half of that: everything but where the weights live. */
+void plan_judge(const struct plan_facts *facts, struct lr_plan *out);
+
+/* Fills plan->advice: what would work for a plan that does not fit, what would help one that does. */
+void plan_advise(const struct plan_facts *facts, struct lr_plan *plan);
+/* LR_EMEMORY: what a plan that does not fit is refused with, advice included. */
 enum lr_status plan_refuse(const struct plan_facts *facts, const struct lr_plan *plan, struct lr_error *err);
+
+/* A ring for these rates and this model in `room` bytes: as many slots as help, two at least. */
+struct ring_size {
+    uint64_t slot; /* bytes of one: the largest block with its alignment */
+    uint32_t slots;
+    uint32_t span; /* units that are read at a time */
+};
+struct ring_size plan_ring(const struct plan_facts *facts, uint64_t room);
 
 #endif

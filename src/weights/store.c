@@ -1,63 +1,376 @@
 #include "weights/store.h"
 
 #include "base/mem.h"
+#include "base/pages.h"
+#include "sys/fault.h"
+#include "weights/units.h"
 
-enum lr_status store_open(const struct catalog *catalog, struct store *out, struct lr_error *err) {
-    *out = (struct store){.catalog = catalog, .maps = lr_calloc(catalog->n_files, sizeof(struct file_map))};
-    if (!out->maps)
-        return lr_fail_memory(err, "the table of mapped files", catalog->n_files * sizeof(struct file_map));
-    for (size_t i = 0; i < catalog->n_files; i++) {
-        const struct catalog_file *f = &catalog->files[i];
-        enum lr_status status = file_map_open(f->path, &out->maps[i], err);
-        if (status == LR_OK && out->maps[i].size != f->size)
-            status = lr_fail(err, LR_EMODEL,
-                             "%s: %llu bytes when its header was read, %llu now (is it still being written?)",
-                             f->path, (unsigned long long)f->size, (unsigned long long)out->maps[i].size);
-        if (status != LR_OK) {
-            store_close(out);
-            return status;
-        }
+#define NO_PLACE UINT32_MAX
+
+/* ---- opening */
+
+static enum lr_status open_files(struct store *s, struct lr_error *err) {
+    const struct catalog *c = s->catalog;
+    for (size_t i = 0; i < c->n_files; i++) {
+        LR_TRY(disk_open(c->files[i].path, &s->files[i], err));
+        uint64_t size = s->files[i].identity.size;
+        if (size != c->files[i].size)
+            return lr_fail(err, LR_EMODEL,
+                           "%s: %llu bytes when its header was read, %llu now (is it still being written?)",
+                           c->files[i].path, (unsigned long long)c->files[i].size, (unsigned long long)size);
     }
     return LR_OK;
 }
 
+static void find_order(struct store *s) {
+    for (size_t i = 0; i < s->catalog->count; i++) s->order[i] = NO_PLACE;
+    for (size_t i = 0; i < s->n_tensors; i++)
+        s->order[s->tensors[i].record - s->catalog->tensors] = (uint32_t)i;
+}
+
+enum lr_status store_open(const struct catalog *catalog, const struct plan_tensor *tensors, size_t n_tensors,
+                          struct store *out, struct lr_error *err) {
+    *out = (struct store){.catalog = catalog, .tensors = tensors, .n_tensors = n_tensors};
+    pthread_mutex_init(&out->turn, NULL);
+    out->order = lr_calloc(catalog->count, sizeof *out->order);
+    out->files = lr_calloc(catalog->n_files, sizeof *out->files);
+    out->maps = lr_calloc(catalog->n_files, sizeof *out->maps);
+    out->pinned = lr_calloc(n_tensors, sizeof *out->pinned);
+    for (size_t i = 0; out->files && i < catalog->n_files; i++)
+        out->files[i].buffered = out->files[i].direct = -1;
+    enum lr_status status;
+    if (!out->order || !out->files || !out->maps || !out->pinned) {
+        status = lr_fail_memory(err, "the table of weights", n_tensors * sizeof *out->pinned);
+    } else {
+        find_order(out);
+        status = open_files(out, err);
+    }
+    if (status != LR_OK) store_close(out);
+    return status;
+}
+
+/* Back to no mode at all: nothing mapped, nothing pinned, no readers. */
+static void tear_down(struct store *s) {
+    stream_close(&s->stream);
+    readers_destroy(s->readers);
+    s->readers = NULL;
+    lr_free(s->ahead);
+    s->ahead = NULL;
+    s->n_ahead = 0;
+    arena_destroy(&s->ring);
+    pins_close(&s->pins);
+    for (size_t i = 0; s->maps && i < s->catalog->n_files; i++) {
+        if (s->maps[i].base && s->setup.guard) fault_release(s->maps[i].base);
+        file_map_close(&s->maps[i]);
+    }
+    for (size_t i = 0; s->pinned && i < s->n_tensors; i++) s->pinned[i] = 0;
+    s->mode = LR_LOAD_AUTO;
+}
+
 void store_close(struct store *s) {
-    for (size_t i = 0; s->maps && i < s->catalog->n_files; i++) file_map_close(&s->maps[i]);
+    if (!s->catalog) return;
+    tear_down(s);
+    for (size_t i = 0; s->files && i < s->catalog->n_files; i++) disk_close(&s->files[i]);
+    lr_free(s->files);
     lr_free(s->maps);
+    lr_free(s->order);
+    lr_free(s->pinned);
+    pthread_mutex_destroy(&s->turn);
     *s = (struct store){0};
 }
 
-struct tensor_view store_lend(struct store *s, const struct tensor_record *t) {
-    bool matrix = t->rank == 2;
+/* ---- setting up a mode */
+
+static enum lr_status map_files(struct store *s, struct lr_error *err) {
+    for (size_t i = 0; i < s->catalog->n_files; i++) {
+        struct file_map *map = &s->maps[i];
+        LR_TRY(file_map_open(s->catalog->files[i].path, map, err));
+        if (map->size != s->catalog->files[i].size)
+            return lr_fail(err, LR_EMODEL, "%s: %llu bytes when it was opened, %llu now",
+                           s->catalog->files[i].path, (unsigned long long)s->catalog->files[i].size,
+                           (unsigned long long)map->size);
+        if (map->base && s->setup.guard) LR_TRY(fault_guard(map->base, map->size, &s->torn, err));
+    }
+    return LR_OK;
+}
+
+static enum lr_status reserve_pins(struct store *s, struct lr_error *err) {
+    const struct tensor_record **records = lr_calloc(s->n_tensors, sizeof *records);
+    uint32_t align = 0;
+    if (!records) return lr_fail_memory(err, "the table of pinned weights", s->n_tensors * sizeof *records);
+    for (size_t i = 0; i < s->n_tensors; i++) records[i] = s->tensors[i].record;
+    for (size_t i = 0; i < s->catalog->n_files; i++)
+        if (s->files[i].align > align) align = s->files[i].align;
+    enum lr_status status = pins_open(records, s->setup.most, s->n_tensors, align, &s->pins, err);
+    lr_free(records);
+    s->pins.lock = s->setup.lock;
+    s->pins.available = s->setup.available;
+    s->pins.available_ctx = s->setup.available_ctx;
+    return status;
+}
+
+static enum lr_status start_ring(struct store *s, struct lr_error *err) {
+    struct ring_size ring = s->setup.ring;
+    void *memory;
+    if (!ring.slots) return LR_OK;
+    uint64_t bytes = ring.slots * ring.slot + PAGES_LARGE;
+    LR_TRY(arena_init(&s->ring, bytes, s->setup.available, s->setup.available_ctx, err));
+    LR_TRY(arena_alloc(&s->ring, bytes, "the ring for streamed weights", &memory, err));
+    uint8_t *at = (uint8_t *)memory + (PAGES_LARGE - (uintptr_t)memory % PAGES_LARGE) % PAGES_LARGE;
+    pages_want_large(at, ring.slots * ring.slot / PAGES_LARGE * PAGES_LARGE);
+    struct stream_source source = {s->tensors, s->n_tensors, s->pinned, s->files, s->setup.way};
+    return stream_open(&source, s->readers, ring, at, &s->stream, err);
+}
+
+enum lr_status store_set_up(struct store *s, const struct store_setup *setup, struct lr_error *err) {
+    tear_down(s);
+    s->setup = *setup;
+    s->mode = setup->mode;
+    if (s->mode == LR_LOAD_MAP) return map_files(s, err);
+    uint32_t depth = setup->rates.depth ? setup->rates.depth : 16;
+    LR_TRY(reserve_pins(s, err));
+    LR_TRY(readers_create(depth, &s->readers, err));
+    return start_ring(s, err);
+}
+
+/* ---- pinning */
+
+enum { WINDOW = 64 };
+
+/* Reads handed in and not waited for. */
+struct loader {
+    struct store *store;
+    struct read_request requests[WINDOW];
+    size_t first, n;
+};
+
+static enum lr_status finish_one(struct loader *l, struct lr_error *err) {
+    struct read_request *q = &l->requests[l->first];
+    l->first = (l->first + 1) % WINDOW;
+    l->n--;
+    return readers_wait(l->store->readers, q, err);
+}
+
+static enum lr_status finish_all(struct loader *l, struct lr_error *err) {
+    enum lr_status status = LR_OK;
+    while (l->n) {
+        enum lr_status one = finish_one(l, status == LR_OK ? err : NULL);
+        if (status == LR_OK) status = one;
+    }
+    return status;
+}
+
+/* Hands in reads for units [from, to) of tensor i, whose memory is there. */
+static enum lr_status load_units(struct loader *l, size_t i, uint64_t from, uint64_t to,
+                                 struct lr_error *err) {
+    struct store *s = l->store;
+    const struct tensor_record *t = s->tensors[i].record;
+    const struct disk_file *file = &s->files[t->file];
+    uint64_t block = s->setup.rates.block ? s->setup.rates.block : UNIT_BYTES;
+    uint64_t end = t->offset + units_bytes(t, to);
+    uint64_t begin = disk_superset_begin(file, t->offset + units_bytes(t, from));
+    if (begin < t->offset - t->offset % file->align) begin = t->offset - t->offset % file->align;
+    while (begin < end) {
+        uint64_t next = end - begin > block ? begin + block : end;
+        if (l->n == WINDOW) LR_TRY(finish_one(l, err));
+        struct read_request *q = &l->requests[(l->first + l->n) % WINDOW];
+        *q = (struct read_request){.file = file, .begin = begin, .end = next, .way = s->setup.way};
+        q->to = pins_at(&s->pins, i, 0) + (int64_t)(begin - t->offset);
+        readers_submit(s->readers, q);
+        l->n++;
+        begin = next;
+    }
+    return LR_OK;
+}
+
+/* Memory is asked for in steps of this many units: the policy judges each step. */
+#define STEP 16u
+
+static enum lr_status pin_tensor(struct loader *l, size_t i, uint64_t want, bool *refused,
+                                 struct lr_error *err) {
+    struct store *s = l->store;
+    uint64_t have = s->pinned[i];
+    while (have < want && !*refused) {
+        uint64_t next = have + STEP < want ? have + STEP : want;
+        *refused = !pins_grow(&s->pins, i, next);
+        if (*refused) break;
+        LR_TRY(load_units(l, i, have, next, err));
+        have = next;
+    }
+    return LR_OK;
+}
+
+static enum lr_status refuse_resident(const struct store *s, size_t i, struct lr_error *err) {
+    const struct tensor_record *t = s->tensors[i].record;
+    return lr_fail(err, LR_EMEMORY,
+                   "%s: no memory for a copy of tensor '%.*s' (%s bytes): leave out --load resident",
+                   s->catalog->files[t->file].path, LR_STR_ARGS(t->name), lr_commas(t->bytes).text);
+}
+
+enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64_t *pinned,
+                         struct lr_error *err) {
+    struct loader *l = lr_calloc(1, sizeof *l);
+    if (!l) return lr_fail_memory(err, "the loader", sizeof *l);
+    l->store = s;
+    enum lr_status status = LR_OK;
+    bool refused = false;
+    for (size_t i = begin; i < end && status == LR_OK; i++) {
+        status = pin_tensor(l, i, pinned[i], &refused, err);
+        if (refused && s->mode == LR_LOAD_RESIDENT && status == LR_OK) status = refuse_resident(s, i, err);
+    }
+    enum lr_status rest = finish_all(l, status == LR_OK ? err : NULL);
+    if (status == LR_OK) status = rest;
+    lr_free(l);
+    for (size_t i = begin; i < end && status == LR_OK; i++) s->pinned[i] = s->pins.pins[i].units;
+    return status;
+}
+
+void store_unpin(struct store *s, const uint64_t *pinned) {
+    for (size_t i = 0; i < s->n_tensors; i++) {
+        if (pinned[i] >= s->pinned[i]) continue;
+        s->pinned[i] = pinned[i];
+        pins_shrink(&s->pins, i, pinned[i]);
+    }
+}
+
+/* ---- bringing mapped files in */
+
+#define AHEAD_BLOCK   (UINT64_C(4) << 20)
+#define AHEAD_MOST    512u
+#define AHEAD_READERS 8u
+
+static size_t count_blocks(const struct store *s, uint64_t block) {
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_tensors; i++) n += (s->tensors[i].record->bytes + block - 1) / block;
+    return n;
+}
+
+static void want_tensor(struct store *s, size_t i, uint64_t block) {
+    const struct tensor_record *t = s->tensors[i].record;
+    for (uint64_t at = 0; at < t->bytes; at += block) {
+        struct read_request *q = &s->ahead[s->n_ahead++];
+        *q = (struct read_request){.file = &s->files[t->file], .begin = t->offset + at};
+        q->end = q->begin + (t->bytes - at < block ? t->bytes - at : block);
+        q->mapped = s->maps[t->file].data + q->begin;
+        readers_submit(s->readers, q);
+    }
+}
+
+enum lr_status store_want(struct store *s, size_t begin, size_t end, struct lr_error *err) {
+    uint64_t block = store_file_bytes(s) / AHEAD_MOST;
+    if (block < AHEAD_BLOCK) block = AHEAD_BLOCK;
+    if (!s->readers) LR_TRY(readers_create(AHEAD_READERS, &s->readers, err));
+    if (!s->ahead) {
+        size_t n = count_blocks(s, block);
+        s->ahead = lr_calloc(n, sizeof *s->ahead);
+        if (!s->ahead) return lr_fail_memory(err, "requests to read ahead", n * sizeof *s->ahead);
+    }
+    for (size_t i = begin; i < end; i++)
+        if (s->tensors[i].kind != WEIGHT_ROWS) want_tensor(s, i, block);
+    return LR_OK;
+}
+
+/* ---- lending */
+
+void store_begin(struct store *s, bool head) {
+    pthread_mutex_lock(&s->turn);
+    s->stream.skip_head = !head;
+}
+
+void store_end(struct store *s) {
+    pthread_mutex_unlock(&s->turn);
+}
+
+static struct tensor_view view_of(const struct tensor_record *t, const void *data, uint64_t rows) {
     return (struct tensor_view){
-        .data = s->maps[t->file].data + t->offset,
+        .data = data,
         .dtype = t->dtype,
-        .rows = matrix ? t->shape[0] : 1,
-        .cols = matrix    ? t->shape[1]
-                : t->rank ? t->shape[0]
-                          : 1,
+        .rows = t->rank == 2 ? rows : 1,
+        .cols = t->rank == 2 ? t->shape[1]
+                : t->rank    ? t->shape[0]
+                             : 1,
     };
 }
 
-/* A mapped tensor has nothing to give back: the kernel drops clean pages by itself. */
-void store_give_back(struct store *s, const struct tensor_record *t) {
-    (void)s;
-    (void)t;
+struct loan store_lend(const struct tensor_record *t) {
+    return (struct loan){.record = t};
 }
 
-void store_want(struct store *s, const struct tensor_record *t) {
-    file_map_want(&s->maps[t->file], t->offset, t->offset + t->bytes);
+void store_give_back(struct store *s, struct loan *loan) {
+    if (loan->streamed) stream_release(&s->stream);
+    loan->streamed = false;
 }
 
-uint64_t store_mapped_bytes(const struct store *s) {
+/* Units [loan->next, end) of the tensor, where `data` is. */
+static void show(struct loan *loan, const void *data, uint64_t end) {
+    const struct tensor_record *t = loan->record;
+    loan->first = loan->next * units_rows(t);
+    uint64_t last = end * units_rows(t), rows = t->rank ? t->shape[0] : 1;
+    loan->view = view_of(t, data, (last < rows ? last : rows) - loan->first);
+    loan->next = end;
+}
+
+static enum lr_status show_streamed(struct store *s, struct loan *loan, size_t i, struct lr_error *err) {
+    const void *data;
+    uint64_t end = units_block_end(loan->record, loan->next, s->setup.ring.span);
+    LR_TRY(stream_take(&s->stream, i, loan->next, &data, err));
+    show(loan, data, end);
+    loan->streamed = true;
+    return LR_OK;
+}
+
+bool store_next(struct store *s, struct loan *loan, enum lr_status *status, struct lr_error *err) {
+    const struct tensor_record *t = loan->record;
+    store_give_back(s, loan);
+    *status = s->on_boundary ? s->on_boundary(s->boundary_ctx, err) : LR_OK;
+    uint64_t all = units_count(t);
+    if (*status != LR_OK || loan->next >= all) return false;
+    size_t i = s->order[t - s->catalog->tensors];
+    if (s->mode == LR_LOAD_MAP)
+        show(loan, s->maps[t->file].data + t->offset, all);
+    else if (loan->next < s->pinned[i])
+        show(loan, pins_at(&s->pins, i, units_bytes(t, loan->next)), s->pinned[i]);
+    else
+        *status = show_streamed(s, loan, i, err);
+    return *status == LR_OK;
+}
+
+enum lr_status store_copy(struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n,
+                          void *out, struct lr_error *err) {
+    uint64_t row = units_row_bytes(t), from = first * row, bytes = n * row;
+    uint32_t i = s->order[t - s->catalog->tensors];
+    if (s->mode == LR_LOAD_MAP)
+        memcpy(out, s->maps[t->file].data + t->offset + from, bytes);
+    else if (i != NO_PLACE && s->pins.count && from + bytes <= units_bytes(t, s->pinned[i]))
+        memcpy(out, pins_at(&s->pins, i, from), bytes);
+    else
+        return disk_copy(&s->files[t->file], t->offset + from, t->offset + from + bytes, out, err);
+    return LR_OK;
+}
+
+/* ---- what may happen to the files */
+
+enum lr_status store_check(struct store *s, bool look, struct lr_error *err) {
+    if (!look && !s->torn) return LR_OK;
+    for (size_t i = 0; i < s->catalog->n_files; i++) LR_TRY(disk_check(&s->files[i], err));
+    if (s->torn)
+        return lr_fail(err, LR_EFAILED, "a mapped file of weights could not be read (an error of the disk?)");
+    return LR_OK;
+}
+
+uint64_t store_file_bytes(const struct store *s) {
     uint64_t sum = 0;
-    for (size_t i = 0; i < s->catalog->n_files; i++) sum += s->maps[i].size;
+    for (size_t i = 0; i < s->catalog->n_files; i++) sum += s->catalog->files[i].size;
     return sum;
 }
 
 uint64_t store_cold_bytes(const struct store *s) {
     double sum = 0;
-    for (size_t i = 0; i < s->catalog->n_files; i++)
-        sum += (double)s->maps[i].size * (1 - file_map_cached(&s->maps[i]));
+    for (size_t i = 0; i < s->catalog->n_files; i++) {
+        struct file_map map = s->maps[i];
+        if (!map.base && file_map_open(s->catalog->files[i].path, &map, NULL) != LR_OK) continue;
+        sum += (double)map.size * (1 - file_map_cached(&map));
+        if (!s->maps[i].base) file_map_close(&map);
+    }
     return (uint64_t)sum;
 }

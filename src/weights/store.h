@@ -1,30 +1,102 @@
-/* store.h - lends tensors to the forward pass. Here every file is mapped read-only and shared and a tensor is
- * used where it lies; nothing above this door assumes so. */
+/* store.h - holds the weights as a plan says and lends them to the forward pass, a tensor at a time and of
+ * that a piece of rows at a time: mapped whole, pinned, or streamed blocks. Nothing above this door knows
+ * which. A tensor that a pass does not ask for costs nothing but what was read ahead of it.
+ *
+ * One pass at a time (store_begin to store_end); between two pieces the store calls its owner, which may have
+ * it pin more or less (store_pin, store_unpin). */
 #ifndef LR_WEIGHTS_STORE_H
 #define LR_WEIGHTS_STORE_H
 
+#include <pthread.h>
+
 #include "kernel/kernel.h"
 #include "sys/file.h"
-#include "weights/catalog.h"
+#include "weights/pins.h"
+#include "weights/place.h"
+#include "weights/plan.h"
+#include "weights/stream.h"
+
+/* Called between two pieces; an error ends the pass. */
+typedef enum lr_status store_boundary_fn(void *ctx, struct lr_error *err);
+
+/* How weights are to be had, from a plan. */
+struct store_setup {
+    enum lr_load mode;       /* LR_LOAD_MAP, STREAM or RESIDENT */
+    const uint64_t *most;    /* [n_tensors] units of each tensor that may ever be pinned */
+    struct ring_size ring;   /* slots 0: nothing will be streamed */
+    struct plan_rates rates; /* how the disk likes to be read */
+    enum disk_way way;
+    bool lock, guard;
+    arena_available_fn *available;
+    void *available_ctx;
+};
 
 struct store {
     const struct catalog *catalog;
-    struct file_map *maps; /* [catalog->n_files] */
+    const struct plan_tensor *tensors; /* [n_tensors] in the order of use */
+    size_t n_tensors;
+    uint32_t *order;         /* [catalog->count]: a record's place in `tensors`, UINT32_MAX for none */
+    struct disk_file *files; /* [catalog->n_files] */
+    struct file_map *maps;   /* [catalog->n_files], {0} where not mapped */
+    enum lr_load mode;       /* LR_LOAD_AUTO: not set up yet */
+    struct store_setup setup;
+    uint64_t *pinned; /* [n_tensors] units that are in memory */
+    struct pins pins;
+    struct arena ring;
+    struct readers *readers;
+    struct stream stream;
+    struct read_request *ahead; /* [n_ahead] what is brought in ahead of a first use */
+    size_t n_ahead;
+    pthread_mutex_t turn;
+    store_boundary_fn *on_boundary;
+    void *boundary_ctx;
+    volatile int torn; /* a mapped file lost its end */
 };
 
-/* Maps the catalog's files. The catalog must outlive the store. LR_EMODEL where a file is no longer as its
- * header said. */
-enum lr_status store_open(const struct catalog *catalog, struct store *out, struct lr_error *err);
+/* Opens the catalog's files, which must be as their headers said (else LR_EMODEL). Arguments outlive the
+ * store. */
+enum lr_status store_open(const struct catalog *catalog, const struct plan_tensor *tensors, size_t n_tensors,
+                          struct store *out, struct lr_error *err);
 void store_close(struct store *s);
 
-/* The tensor as a matrix: a vector is one row. Until store_give_back the bytes stay. */
-struct tensor_view store_lend(struct store *s, const struct tensor_record *t);
-void store_give_back(struct store *s, const struct tensor_record *t);
-/* Asks for a tensor's bytes ahead of use. */
-void store_want(struct store *s, const struct tensor_record *t);
-uint64_t store_mapped_bytes(const struct store *s);
-/* Bytes of the mapped files that a first pass has to wait for: those that are not in the page cache
- * (estimated). */
+/* Maps, or reserves memory and starts readers. May be called again to change the mode between two passes. */
+enum lr_status store_set_up(struct store *s, const struct store_setup *setup, struct lr_error *err);
+/* Pins tensors [begin, end) up to `pinned[i]` units each, reading many parts at a time. Where memory is
+ * refused the rest stays streamed, and in resident mode that is LR_EMEMORY. */
+enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64_t *pinned,
+                         struct lr_error *err);
+/* Gives back what is beyond `pinned[i]` units. */
+void store_unpin(struct store *s, const uint64_t *pinned);
+/* Mapped files: has tensors [begin, end) brought into memory, in this order, while others go on. */
+enum lr_status store_want(struct store *s, size_t begin, size_t end, struct lr_error *err);
+
+/* Begins and ends a pass; `head`: it will ask for the essential matrices too. */
+void store_begin(struct store *s, bool head);
+void store_end(struct store *s);
+
+/* A tensor on loan. `view`: rows [first, first + view.rows) of it, valid until the next call. */
+struct loan {
+    const struct tensor_record *record;
+    struct tensor_view view;
+    uint64_t first;
+    uint64_t next; /* unit */
+    bool streamed; /* the view is a block of the ring */
+};
+struct loan store_lend(const struct tensor_record *t);
+/* Gives the piece back and lends the next: false behind the last one, and on failure (`*status`). */
+bool store_next(struct store *s, struct loan *loan, enum lr_status *status, struct lr_error *err);
+/* Gives a loan back before its end. */
+void store_give_back(struct store *s, struct loan *loan);
+/* Copies rows [first, first + n) as they are in the file. */
+enum lr_status store_copy(struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n,
+                          void *out, struct lr_error *err);
+
+/* Whether all files are still what was opened: LR_EMODEL, LR_EFAILED. Cheap where nothing was torn and `look`
+ * is false. */
+enum lr_status store_check(struct store *s, bool look, struct lr_error *err);
+
+uint64_t store_file_bytes(const struct store *s);
+/* Bytes of the files that are not in the page cache (estimated). */
 uint64_t store_cold_bytes(const struct store *s);
 
 #endif

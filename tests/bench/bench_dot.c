@@ -63,7 +63,7 @@ static void best_decode(struct bench *b, const struct matmul *m, struct tensor_v
         double start = clock_now();
         for (size_t j = 0; j < in_window; j++) {
             w.data = b->pool + from + j * bytes;
-            matmul_run(m, &w, NULL, b->x, 1, b->out);
+            matmul_run(m, &w, NULL, b->x, 1, b->out, w.rows);
         }
         double middle = clock_now();
         read_tasks(b, POOL_BYTES - from - window, window);
@@ -100,7 +100,7 @@ static double best_flops(struct bench *b, const struct matmul *m, struct tensor_
     for (int i = 0; i < PASSES; i++) {
         double start = cpu_seconds();
         w.data = b->pool + (size_t)i * w.rows * w.cols * 4;
-        matmul_run(m, &w, NULL, b->x, n_x, b->out);
+        matmul_run(m, &w, NULL, b->x, n_x, b->out, w.rows);
         best = fmax(best, 2.0 * (double)(w.rows * w.cols * n_x) / (cpu_seconds() - start));
     }
     return best;

@@ -54,7 +54,7 @@ static void close_with(struct matmul *m) {
 
 static float *run(const struct matmul *m, const struct product *p, const float *bias) {
     float *out = malloc(p->n_x * p->w.rows * sizeof *out);
-    matmul_run(m, &p->w, bias, p->x, p->n_x, out);
+    matmul_run(m, &p->w, bias, p->x, p->n_x, out, p->w.rows);
     return out;
 }
 
@@ -103,7 +103,8 @@ static void check_threads(const struct kernel_table *t, const struct product *p)
     size_t rows = p->w.rows, cols = p->w.cols;
     struct matmul one = open_with(t, 1, MATMUL_NATIVE);
     float *want = malloc(p->n_x * rows * sizeof *want);
-    for (size_t i = 0; i < p->n_x; i++) matmul_run(&one, &p->w, p->bias, p->x + i * cols, 1, want + i * rows);
+    for (size_t i = 0; i < p->n_x; i++)
+        matmul_run(&one, &p->w, p->bias, p->x + i * cols, 1, want + i * rows, rows);
     close_with(&one);
     for (uint32_t n = 1; n <= 4; n++) {
         struct matmul m = open_with(t, n, MATMUL_NATIVE);
@@ -153,12 +154,12 @@ static void test_odd_shapes(void **state) {
     float *out = run(&m, &p, NULL);
     check_values(&p, NULL, out);
     p.n_x = 0;
-    matmul_run(&m, &p.w, NULL, p.x, 0, NULL);
+    matmul_run(&m, &p.w, NULL, p.x, 0, NULL, 0);
     p.w.rows = 0;
-    matmul_run(&m, &p.w, NULL, p.x, 2, NULL);
+    matmul_run(&m, &p.w, NULL, p.x, 2, NULL, 0);
     p.w.rows = 2;
     p.w.cols = 0;
-    matmul_run(&m, &p.w, NULL, p.x, 2, out);
+    matmul_run(&m, &p.w, NULL, p.x, 2, out, p.w.rows);
     for (int i = 0; i < 4; i++) assert_true(out[i] == 0);
     free(out);
     close_with(&m);

@@ -126,14 +126,14 @@ static void refusal_tells_both_numbers(void **state) {
     struct arena a;
     struct lr_error err;
     void *p;
-    uint64_t available = 2 * GB + GB / 4;
+    uint64_t available = 1 * GB + GB / 4;
     assert_int_equal(arena_init(&a, 16 * GB, tell, &available, &err), LR_OK);
     assert_int_equal(arena_alloc(&a, 3 * GB / 2, "kv cache", &p, &err), LR_EMEMORY);
     assert_int_equal(
-        strncmp(err.message, "Cannot allocate 1.5 GB. Available memory: 2.2 GB (kv cache: 16106", 65), 0);
+        strncmp(err.message, "Cannot allocate 1.5 GB. Available memory: 1.2 GB (kv cache: 16106", 65), 0);
     available = GB / 2;
-    assert_int_equal(arena_alloc(&a, GB / 2, "work", &p, &err), LR_EMEMORY);
-    assert_int_equal(strncmp(err.message, "Cannot allocate 0.50 GB. Available memory: 0.50 GB (work: ", 58),
+    assert_int_equal(arena_alloc(&a, GB / 8 * 7, "work", &p, &err), LR_EMEMORY);
+    assert_int_equal(strncmp(err.message, "Cannot allocate 0.88 GB. Available memory: 0.50 GB (work: ", 58),
                      0);
     arena_destroy(&a);
 }

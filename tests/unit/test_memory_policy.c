@@ -38,7 +38,7 @@ static uint64_t grown(uint64_t current, uint64_t in_use, uint64_t block) {
     return next;
 }
 
-static void empty_arena_grows_to_the_first_size(void **state) {
+static void an_arena_begins_with_the_first_size(void **state) {
     (void)state;
     uint64_t next;
     assert_true(policy_grow(0, 0, 100, 4 * GB, &next));
@@ -46,11 +46,13 @@ static void empty_arena_grows_to_the_first_size(void **state) {
     assert_true(policy_grow(0, 0, 100, 9 * GB, &next));
     assert_int_equal(next, 1 * GB);
     assert_true(policy_grow(0, 0, 700 * MB, 4 * GB, &next));
-    assert_int_equal(next, 700 * MB);
-    assert_true(policy_grow(0, 0, 100, 1 * GB - 2, &next)); /* half is less than the first size */
-    assert_int_equal(next, 100);
-    assert_true(policy_grow(0, 0, 100, 1 * GB, &next));
+    assert_int_equal(next, 768 * MB); /* from there it grows, by half */
+    /* the first size is no growth step: no half of what is available */
+    assert_true(policy_grow(0, 0, 512 * MB, 0, &next));
     assert_int_equal(next, 512 * MB);
+    assert_false(policy_grow(0, 0, 512 * MB + 1, 1, &next));
+    assert_true(policy_grow(0, 0, 512 * MB + 1, 2, &next));
+    assert_int_equal(next, 512 * MB + 1);
 }
 
 static void small_arena_grows_by_half(void **state) {
@@ -70,7 +72,7 @@ static void what_fits_does_not_grow(void **state) {
     assert_int_equal(next, 1 * GB);
     assert_int_equal(grown(1 * GB, 1 * GB - 64, 64), 1 * GB);
     assert_int_equal(grown(1 * GB, 1 * GB - 64, 65), 1 * GB + 512 * MB);
-    assert_int_equal(grown(0, 0, 0), 0);
+    assert_int_equal(grown(0, 0, 0), 4 * GB);
 }
 
 static void tiers_change_above_four_and_twelve(void **state) {
@@ -107,7 +109,7 @@ static void step_takes_at_most_half_of_what_is_available(void **state) {
     assert_true(policy_grow(1 * GB, 1 * GB, 100, 200, &next));
     assert_int_equal(next, 1 * GB + 100);
     assert_false(policy_grow(1 * GB, 1 * GB, 101, 200, &next));
-    assert_false(policy_grow(0, 0, 1, 0, &next));
+    assert_false(policy_grow(1, 1, 1, 0, &next));
     /* what is still free in the arena is not taken again */
     assert_true(policy_grow(1 * GB, 1 * GB - 50, 150, 200, &next));
     assert_int_equal(next, 1 * GB + 100);
@@ -144,7 +146,7 @@ static void constants_are_the_missions(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_size_follows_what_is_available),
-        cmocka_unit_test(empty_arena_grows_to_the_first_size),
+        cmocka_unit_test(an_arena_begins_with_the_first_size),
         cmocka_unit_test(small_arena_grows_by_half),
         cmocka_unit_test(what_fits_does_not_grow),
         cmocka_unit_test(tiers_change_above_four_and_twelve),

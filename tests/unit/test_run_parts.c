@@ -1,4 +1,4 @@
-/* Stop strings, the plan, rotary frequencies and the KV cache: the small parts below a session. */
+/* Stop strings, rotary frequencies and the KV cache: the small parts below a session. */
 #include "support/support.h"
 
 #include "format/json.h"
@@ -6,7 +6,6 @@
 #include "model/kvcache.h"
 #include "model/rope.h"
 #include "run/stop.h"
-#include "weights/plan.h"
 
 #include <math.h>
 
@@ -32,82 +31,6 @@ static void stop_strings_are_never_half_printed(void **state) {
     check_stop("abX", true, 1, "abc", "bX"); /* not the 'ab' that cannot become 'abc' any more */
     check_stop("", false, 0, "x", NULL);
     check_stop("text", false, 4, "", NULL);
-}
-
-/* 1 MB a position of KV cache, 10 MB of work space. */
-static void simple_session(const void *ctx, uint32_t context, uint64_t *kv, uint64_t *work) {
-    (void)ctx;
-    *kv = (uint64_t)context << 20;
-    *work = 10 << 20;
-}
-
-static void plan_finds_the_context_that_fits(void **state) {
-    (void)state;
-    struct plan_facts f = {
-        .budget = UINT64_C(4) << 30, .limit = 512, .maximum = 8192, .session = simple_session};
-    struct lr_plan p;
-    struct lr_error err;
-    plan_make(&f, &p);
-    assert_true(p.fits);
-    assert_int_equal(p.context, 512);
-    assert_int_equal(p.context_that_fits, 2048); /* half of what is there, for one block */
-    f.wanted = 2048;
-    plan_make(&f, &p);
-    assert_true(p.fits);
-    f.wanted = 2049;
-    plan_make(&f, &p);
-    assert_false(p.fits);
-    assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
-    assert_non_null(strstr(err.message, "Cannot allocate 2.01 GB. Available memory: 4.00 GB"));
-    assert_non_null(strstr(err.message, "-c 2048"));
-    f.wanted = 0;
-    f.fixed = (UINT64_C(4) << 30) - (12 << 20);
-    plan_make(&f, &p);
-    assert_true(p.fits);
-    assert_int_equal(p.context, 2);
-    f.fixed = UINT64_C(5) << 30;
-    plan_make(&f, &p);
-    assert_false(p.fits);
-    assert_int_equal(p.context_that_fits, 0);
-    assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
-    assert_non_null(strstr(err.message, "more free"));
-}
-
-static uint64_t budget_of(uint64_t ours) {
-    uint64_t reserve = ours / 100 > (16 << 20) ? ours / 100 : 16 << 20;
-    return ours > reserve ? ours - reserve : 0;
-}
-
-/* Who follows the advice gets what was asked for, and one who gives much less does not. */
-static void the_limit_that_is_named_suffices(void **state) {
-    (void)state;
-    static const uint64_t limits[] = {1 << 20, 15 << 20, 30 << 20, UINT64_C(900) << 20, UINT64_C(3) << 30};
-    static const uint32_t contexts[] = {1, 40, 3000, 8000};
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        for (size_t k = 0; k < sizeof contexts / sizeof *contexts; k++) {
-            struct plan_facts f = {.budget = budget_of(limits[i]),
-                                   .ours = limits[i],
-                                   .limited = true,
-                                   .fixed = 5 << 20,
-                                   .wanted = contexts[k],
-                                   .maximum = 8192,
-                                   .session = simple_session};
-            struct lr_plan p;
-            struct lr_error err;
-            plan_make(&f, &p);
-            if (p.fits) continue;
-            assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
-            const char *advice = strstr(err.message, "--mem-limit ");
-            assert_non_null(advice);
-            uint64_t named = strtoull(advice + strlen("--mem-limit "), NULL, 10);
-            f.budget = budget_of(f.ours = named << 20);
-            plan_make(&f, &p);
-            assert_true(p.fits);
-            f.budget = budget_of(f.ours = (named - 4) << 20);
-            plan_make(&f, &p);
-            assert_false(p.fits);
-        }
-    }
 }
 
 static void frequencies_are_those_of_transformers(void **state) {
@@ -184,8 +107,6 @@ static void kv_blocks_are_taken_and_given_back(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stop_strings_are_never_half_printed),
-        cmocka_unit_test(plan_finds_the_context_that_fits),
-        cmocka_unit_test(the_limit_that_is_named_suffices),
         cmocka_unit_test(frequencies_are_those_of_transformers),
         cmocka_unit_test(kv_blocks_are_taken_and_given_back),
     };

@@ -211,9 +211,14 @@ static void the_plan_adds_up(void **state) {
     (void)state;
     struct lr_engine *e = open_engine();
     struct lr_plan p;
-    assert_int_equal(lr_plan(e, NULL, &p, NULL), LR_OK);
+    assert_int_equal(lr_plan(e, NULL, true, &p, NULL), LR_OK);
     assert_true(p.fits);
-    assert_int_equal(p.total, p.kv + p.work + p.tokenizer + p.fixed);
+    assert_int_equal(p.need, p.kv + p.work + p.tokenizer + p.fixed + p.ring + p.pins);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < p.n_tensors; i++) bytes += p.tensors[i].bytes;
+    assert_int_equal(bytes, p.weights);
+    lr_plan_free(&p);
+    assert_int_equal(lr_plan(e, NULL, false, &p, NULL), LR_OK);
     struct lr_session *s;
     assert_int_equal(lr_session_open(e, NULL, &s, NULL), LR_OK);
     assert_int_equal(s->arena.used, p.kv + p.work);

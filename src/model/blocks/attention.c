@@ -63,16 +63,17 @@ static void attend(void *ctx, uint32_t task, uint32_t thread) {
     c->model->matmul->kernels->attention(&t);
 }
 
-void block_attention(const struct block_context *c) {
+enum lr_status block_attention(const struct block_context *c, struct lr_error *err) {
     struct forward_work *w = c->work;
     struct threads *threads = c->model->matmul->threads;
     struct block_context rows = *c;
     block_norm(c, ROLE_ATTN_NORM);
-    block_project(c, ROLE_Q, ROLE_Q_BIAS, w->normed, w->q);
-    block_project(c, ROLE_K, ROLE_K_BIAS, w->normed, w->k);
-    block_project(c, ROLE_V, ROLE_V_BIAS, w->normed, w->v);
+    LR_TRY(block_project(c, ROLE_Q, ROLE_Q_BIAS, w->normed, w->q, err));
+    LR_TRY(block_project(c, ROLE_K, ROLE_K_BIAS, w->normed, w->k, err));
+    LR_TRY(block_project(c, ROLE_V, ROLE_V_BIAS, w->normed, w->v, err));
     threads_run(threads, c->n, prepare_row, &rows);
     threads_run(threads, c->n * c->model->spec->heads, attend, &rows);
-    block_project(c, ROLE_O, ROLE_O_BIAS, w->attended, w->normed);
+    LR_TRY(block_project(c, ROLE_O, ROLE_O_BIAS, w->attended, w->normed, err));
     block_add_residual(c);
+    return LR_OK;
 }

@@ -1,5 +1,5 @@
 /* blocks.h - the parts of a layer. Each adds its output to the residual stream work->x. Called by forward
- * alone. */
+ * alone. They fail where a weight cannot be had. */
 #ifndef LR_MODEL_BLOCKS_BLOCKS_H
 #define LR_MODEL_BLOCKS_BLOCKS_H
 
@@ -15,14 +15,14 @@ struct block_context {
 
 /* x += o_proj(attention(norm(x))): grouped-query attention with rotary positions, q/k norms, biases and
  * windows as the spec says; keys and values of the chunk are written to the cache. */
-void block_attention(const struct block_context *c);
+enum lr_status block_attention(const struct block_context *c, struct lr_error *err);
 /* x += down(act(gate(norm(x))) * up(norm(x))). */
-void block_mlp(const struct block_context *c);
+enum lr_status block_mlp(const struct block_context *c, struct lr_error *err);
 
 /* out [n, rows] = product of a role's matrix with x [n, cols], plus the bias of `bias_role` where the spec
  * has it (ROLE_COUNT: never). */
-void block_project(const struct block_context *c, enum tensor_role role, enum tensor_role bias_role,
-                   const float *x, float *out);
+enum lr_status block_project(const struct block_context *c, enum tensor_role role, enum tensor_role bias_role,
+                             const float *x, float *out, struct lr_error *err);
 /* work->normed [n, dim] = norm of work->x with the weight of `role`. */
 void block_norm(const struct block_context *c, enum tensor_role role);
 /* work->x += work->normed, all [n, dim]. */

@@ -1,12 +1,10 @@
 #include "model/blocks/blocks.h"
 
-void block_project(const struct block_context *c, enum tensor_role role, enum tensor_role bias_role,
-                   const float *x, float *out) {
+enum lr_status block_project(const struct block_context *c, enum tensor_role role, enum tensor_role bias_role,
+                             const float *x, float *out, struct lr_error *err) {
     const struct tensor_record *t = c->model->binding->layers[c->layer].role[role];
     const float *bias = bias_role == ROLE_COUNT ? NULL : c->model->vectors[c->layer][bias_role];
-    struct tensor_view w = store_lend(c->model->store, t);
-    matmul_run(c->model->matmul, &w, bias, x, c->n, out);
-    store_give_back(c->model->store, t);
+    return model_multiply(c->model, t, bias, x, c->n, out, err);
 }
 
 struct norm_rows {

@@ -22,13 +22,14 @@ static void gate_row(void *ctx, uint32_t row, uint32_t thread) {
     gate_kernel(c)(c->work->gate + row * n, c->work->up + row * n, n);
 }
 
-void block_mlp(const struct block_context *c) {
+enum lr_status block_mlp(const struct block_context *c, struct lr_error *err) {
     struct forward_work *w = c->work;
     block_norm(c, ROLE_MLP_NORM);
-    block_project(c, ROLE_GATE, ROLE_GATE_BIAS, w->normed, w->gate);
-    block_project(c, ROLE_UP, ROLE_UP_BIAS, w->normed, w->up);
+    LR_TRY(block_project(c, ROLE_GATE, ROLE_GATE_BIAS, w->normed, w->gate, err));
+    LR_TRY(block_project(c, ROLE_UP, ROLE_UP_BIAS, w->normed, w->up, err));
     struct block_context rows = *c;
     threads_run(c->model->matmul->threads, c->n, gate_row, &rows);
-    block_project(c, ROLE_DOWN, ROLE_DOWN_BIAS, w->gate, w->normed);
+    LR_TRY(block_project(c, ROLE_DOWN, ROLE_DOWN_BIAS, w->gate, w->normed, err));
     block_add_residual(c);
+    return LR_OK;
 }

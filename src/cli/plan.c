@@ -1,0 +1,196 @@
+/* --plan: where every byte would live, and the speed to expect, as a table or as JSON. */
+#include "cli/modes.h"
+
+#include "cli/json_write.h"
+
+#include <stdio.h>
+
+#define MIB       1048576.0
+#define GIB       1073741824.0
+#define BAR_WIDTH 60
+
+static const char *const mode_names[] = {[LR_LOAD_AUTO] = "auto",
+                                         [LR_LOAD_MAP] = "map",
+                                         [LR_LOAD_STREAM] = "stream",
+                                         [LR_LOAD_RESIDENT] = "resident"};
+static const char *const where_names[] = {
+    [LR_MAPPED] = "mapped",     [LR_PINNED] = "pinned",           [LR_PARTLY] = "partly",
+    [LR_STREAMED] = "streamed", [LR_SINGLE_ROWS] = "single rows", [LR_WIDENED] = "widened"};
+
+struct planning {
+    const struct options *o;
+    struct lr_engine *engine;
+    struct lr_model_info info;
+    struct lr_plan plan;
+};
+
+/* ---- JSON */
+
+static int write_sizes(struct lr_buf *b, const struct lr_plan *p) {
+    return lr_buf_printf(
+        b,
+        "{\"fits\":%s,\"mode\":\"%s\",\"budget\":%llu,\"need\":{\"weights\":%llu,\"kv\":%llu,"
+        "\"work\":%llu,\"ring\":%llu,\"tokenizer\":%llu,\"fixed\":%llu,\"total\":%llu},"
+        "\"pinned\":%llu,\"mapped\":%llu,\"streamed\":%llu,\"quant\":\"none\",\"context\":%u,"
+        "\"context_that_fits\":%u,\"prefill_chunk\":%u,\"least_budget\":%llu",
+        p->fits ? "true" : "false", mode_names[p->mode], (unsigned long long)p->budget,
+        (unsigned long long)p->weights, (unsigned long long)p->kv, (unsigned long long)p->work,
+        (unsigned long long)p->ring, (unsigned long long)p->tokenizer, (unsigned long long)p->fixed,
+        (unsigned long long)p->need, (unsigned long long)p->pinned, (unsigned long long)p->mapped,
+        (unsigned long long)p->streamed, p->context, p->context_that_fits, p->chunk,
+        (unsigned long long)p->least);
+}
+
+static int write_predicted(struct lr_buf *b, const struct lr_plan *p) {
+    int bad = lr_buf_append_str(b, LR_STR(",\"predicted\":{\"load_s\":"));
+    bad |= json_write_number(b, p->load_s, 6) | lr_buf_append_str(b, LR_STR(",\"decode_tok_s\":"));
+    bad |= json_write_number(b, p->decode_tok_s, 6) | lr_buf_append_str(b, LR_STR(",\"prefill_tok_s\":"));
+    return bad | json_write_number(b, p->prefill_tok_s, 6) | lr_buf_append_char(b, '}');
+}
+
+static int write_tensor(struct lr_buf *b, const struct lr_plan_tensor *t) {
+    int bad = lr_buf_append_str(b, LR_STR("{\"name\":"));
+    bad |= json_write_string(b, (struct lr_str){t->name, t->name_len});
+    bad |= lr_buf_printf(b, ",\"dtype\":\"%s\",\"shape\":[", t->dtype);
+    for (uint32_t i = 0; i < t->rank; i++)
+        bad |= lr_buf_printf(b, "%s%llu", i ? "," : "", (unsigned long long)t->shape[i]);
+    return bad | lr_buf_printf(b, "],\"bytes\":%llu,\"pinned\":%llu,\"where\":\"%s\"}",
+                               (unsigned long long)t->bytes, (unsigned long long)t->pinned,
+                               where_names[t->where]);
+}
+
+static int write_json(struct lr_buf *b, const struct lr_plan *p) {
+    int bad = write_sizes(b, p) | write_predicted(b, p) | lr_buf_append_str(b, LR_STR(",\"advice\":["));
+    for (size_t i = 0; i < p->n_advice; i++) {
+        if (i) bad |= lr_buf_append_char(b, ',');
+        bad |= json_write_string(b, lr_str_of(p->advice[i]));
+    }
+    bad |= lr_buf_append_str(b, LR_STR("],\"tensors\":["));
+    for (size_t i = 0; i < p->n_tensors; i++) {
+        if (i) bad |= lr_buf_append_char(b, ',');
+        bad |= write_tensor(b, &p->tensors[i]);
+    }
+    return bad | lr_buf_append_str(b, LR_STR("]}"));
+}
+
+/* ---- the screen */
+
+static const char *size_text(uint64_t bytes, char out[24]) {
+    double b = (double)bytes;
+    snprintf(out, 24, b >= GIB ? "%.2f GB" : "%.1f MB", b / (b >= GIB ? GIB : MIB));
+    return out;
+}
+
+static int write_head(struct lr_buf *b, const struct planning *g) {
+    const struct lr_plan *p = &g->plan;
+    char total[24], free_now[24], budget[24], a[24], c[24];
+    int bad = lr_buf_printf(b, "%s, %u layers, %.2f billion parameters in %s\n", g->info.family,
+                            g->info.layers, (double)g->info.parameters / 1e9, g->info.dtype);
+    bad |= lr_buf_printf(b, "Memory: %s in all, %s free, %s may be used\n\n", size_text(p->total, total),
+                         size_text(p->available, free_now), size_text(p->budget, budget));
+    if (!p->fits) return bad | lr_buf_append_str(b, LR_STR("It does not fit.\n\n"));
+    if (p->mode == LR_LOAD_MAP)
+        return bad | lr_buf_append_str(b, LR_STR("It fits: the files are mapped and used in place.\n\n"));
+    if (!p->streamed) return bad | lr_buf_append_str(b, LR_STR("It fits: all weights are copied.\n\n"));
+    return bad |
+           lr_buf_printf(b,
+                         "It fits in part: %s of weights stay in memory, %s are read\nfrom disk again for "
+                         "each token.\n\n",
+                         size_text(p->pinned, a), size_text(p->streamed, c));
+}
+
+struct part {
+    const char *name, *what;
+    uint64_t bytes;
+    char mark; /* in the bar; 0: not part of what the process owns */
+};
+
+static int write_part(struct lr_buf *b, const struct part *part, uint64_t budget) {
+    char size[24];
+    if (!part->bytes) return 0;
+    int bad = lr_buf_printf(b, "  %c %-12s %10s", part->mark ? part->mark : ' ', part->name,
+                            size_text(part->bytes, size));
+    if (part->mark && budget)
+        bad |= lr_buf_printf(b, " %5.1f %%", 100 * (double)part->bytes / (double)budget);
+    else
+        bad |= lr_buf_append_str(b, LR_STR("        "));
+    return bad | lr_buf_printf(b, "  %s\n", part->what);
+}
+
+/* One character for each 60th of the budget; what is left of it are dots. */
+static int write_bar(struct lr_buf *b, const struct part *parts, size_t n, uint64_t budget) {
+    char bar[BAR_WIDTH + 1];
+    uint64_t sum = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!parts[i].mark) continue;
+        sum += parts[i].bytes;
+        double end = budget ? (double)sum / (double)budget * BAR_WIDTH : BAR_WIDTH;
+        while (at < BAR_WIDTH && (double)at + 0.5 < end) bar[at++] = parts[i].mark;
+    }
+    while (at < BAR_WIDTH) bar[at++] = '.';
+    bar[at] = '\0';
+    return lr_buf_printf(b, "\n  [%s] %.0f %% of what may be used\n", bar,
+                         budget ? 100 * (double)sum / (double)budget : 100.0);
+}
+
+static int write_parts(struct lr_buf *b, const struct lr_plan *p) {
+    char kv[64];
+    snprintf(kv, sizeof kv, "KV cache, %u positions (memory is taken as it fills)", p->context);
+    const struct part parts[] = {
+        {"weights", "kept in memory", p->pins, 'W'},
+        {"weights", "mapped: the system's page cache", p->mapped, p->fits ? 'M' : 0},
+        {"weights", "read again for each token", p->streamed, 0},
+        {"ring", "buffers for what is read", p->ring, 'R'},
+        {"KV cache", kv, p->kv, 'K'},
+        {"work space", "activations, logits", p->work, 'A'},
+        {"tokenizer", "tables", p->tokenizer, 'T'},
+        {"fixed", "program, threads, norms", p->fixed, 'F'},
+    };
+    int bad = 0;
+    size_t n = sizeof parts / sizeof *parts;
+    for (size_t i = 0; i < n; i++) bad |= write_part(b, &parts[i], p->budget);
+    return bad | write_bar(b, parts, n, p->budget);
+}
+
+static int write_speed(struct lr_buf *b, const struct lr_plan *p) {
+    int bad = lr_buf_append_char(b, '\n');
+    if (!p->fits) return bad;
+    if (p->decode_tok_s > 0)
+        return bad |
+               lr_buf_printf(
+                   b, "Expected: loaded in %.1f s, %.1f tokens/s reading a prompt, %.*f tokens/s writing\n",
+                   p->load_s, p->prefill_tok_s, p->decode_tok_s < 10 ? 2 : 1, p->decode_tok_s);
+    return bad | lr_buf_append_str(
+                     b, LR_STR("Expected speed: not known (the files are too small to measure the disk)\n"));
+}
+
+static int write_table(struct lr_buf *b, const struct planning *g) {
+    int bad = write_head(b, g) | write_parts(b, &g->plan) | write_speed(b, &g->plan);
+    for (size_t i = 0; i < g->plan.n_advice; i++) bad |= lr_buf_printf(b, "* %s\n", g->plan.advice[i]);
+    if (!bad && b->len) b->len--; /* the newline is console_answer's */
+    return bad;
+}
+
+static enum lr_status plan_model(struct planning *g, struct console *c, struct lr_error *err) {
+    struct lr_engine_options eo;
+    struct lr_buf b = {0};
+    LR_TRY(engine_options_from(g->o, c, &eo, err));
+    eo.plan_only = true;
+    LR_TRY(lr_engine_open(g->o->model_dir, &eo, &g->engine, err));
+    g->info = lr_engine_info(g->engine);
+    struct lr_session_options so = session_options_from(g->o, g->engine);
+    LR_TRY(lr_plan(g->engine, &so, g->o->json, &g->plan, err));
+    enum lr_status status =
+        console_answer(c, &b, g->o->json ? write_json(&b, &g->plan) : write_table(&b, g), err);
+    lr_buf_free(&b);
+    return status;
+}
+
+enum lr_status plan_run(const struct options *o, struct console *c, struct lr_error *err) {
+    struct planning g = {.o = o};
+    enum lr_status status = plan_model(&g, c, err);
+    lr_plan_free(&g.plan);
+    lr_engine_close(g.engine);
+    return status;
+}

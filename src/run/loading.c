@@ -1,0 +1,167 @@
+#include "run/loading.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/memory_policy.h"
+#include "run/planning.h"
+#include "weights/units.h"
+
+#define GB 1073741824.0
+
+struct loading {
+    struct lr_engine *engine;
+    bool high; /* memory usage was above the alarm at the last look */
+    uint64_t available;
+};
+
+static enum lr_status look(struct loading *l, struct memory_info *m, struct lr_error *err) {
+    LR_TRY(memory_read("", l->engine->options.mem_limit, m, err));
+    l->available = m->budget > m->own_anonymous ? m->budget - m->own_anonymous : 0;
+    bool high = policy_high_usage(l->available, m->total);
+    if (high && !l->high)
+        lr_log(LR_LOG_WARN, "High memory usage detected: %.1f of %.1f GB are in use",
+               (double)(m->total - l->available) / GB, (double)m->total / GB);
+    l->high = high;
+    return LR_OK;
+}
+
+static enum lr_status tell_initial(struct loading *l, struct lr_error *err) {
+    struct memory_info m;
+    LR_TRY(look(l, &m, err));
+    lr_log(LR_LOG_NOTE, "[Memory] Initial: Total: %.1f GB, Used: %.1f GB, Available: %.1f GB",
+           (double)m.total / GB, (double)(m.total - l->available) / GB, (double)l->available / GB);
+    lr_log(LR_LOG_INFO, "[Memory] %s mode: an arena begins with %.1f GB", policy_mode(m.budget).name,
+           (double)policy_mode(m.budget).first_size / GB);
+    return LR_OK;
+}
+
+static enum lr_status tell_available(struct loading *l, const char *when, struct lr_error *err) {
+    struct memory_info m;
+    LR_TRY(look(l, &m, err));
+    lr_log(LR_LOG_NOTE, "[Memory] %s: Available: %.1f GB", when, (double)l->available / GB);
+    return LR_OK;
+}
+
+/* ---- setting the store up */
+
+/* As much as might ever be pinned: with memory to spare also what is streamed now. */
+static void fill_most(const struct lr_engine *e, bool all, uint64_t *most) {
+    for (size_t i = 0; i < e->n_tensors; i++) {
+        bool whole = e->tensors[i].kind == WEIGHT_ESSENTIAL || e->tensors[i].kind == WEIGHT_LAYER;
+        most[i] = all && whole ? units_count(e->tensors[i].record) : e->target[i];
+    }
+}
+
+static struct store_setup setup_of(struct lr_engine *e, const uint64_t *most) {
+    struct store_setup s = {
+        .mode = e->plan.mode,
+        .most = most,
+        .rates = e->rates,
+        .way = e->way,
+        .lock = e->options.mlock,
+        .guard = e->options.guard,
+        .available = planning_available,
+        .available_ctx = e,
+    };
+    /* also where nothing is streamed: pins may have to be given back, and memory is taken with use */
+    if (s.mode == LR_LOAD_STREAM) s.ring = plan_ring(&e->facts, e->plan.ring ? e->plan.ring : UINT64_MAX);
+    return s;
+}
+
+static enum lr_status set_up(struct lr_engine *e, struct lr_error *err) {
+    uint64_t *most = lr_calloc(e->n_tensors, sizeof *most);
+    if (!most) return lr_fail_memory(err, "the table of pins", e->n_tensors * sizeof *most);
+    fill_most(e, true, most);
+    struct store_setup setup = setup_of(e, most);
+    enum lr_status status = store_set_up(&e->store, &setup, err);
+    if (status == LR_EMEMORY &&
+        e->plan.mode == LR_LOAD_STREAM) { /* addresses are short: no more than planned */
+        fill_most(e, false, most);
+        status = store_set_up(&e->store, &setup, err);
+    }
+    e->store.setup.most = NULL;
+    lr_free(most);
+    return status;
+}
+
+/* ---- essential weights, then layers */
+
+static enum lr_status load_range(struct lr_engine *e, size_t begin, size_t end, struct lr_error *err) {
+    if (e->options.interrupt && *e->options.interrupt)
+        return lr_fail(err, LR_EINTERRUPTED, "interrupted while loading");
+    if (e->plan.mode == LR_LOAD_MAP) return e->cold ? store_want(&e->store, begin, end, err) : LR_OK;
+    return store_pin(&e->store, begin, end, e->target, err);
+}
+
+static size_t count_essential(const struct lr_engine *e) {
+    size_t n = 0;
+    for (size_t i = 0; i < e->n_tensors; i++) n += e->tensors[i].essential;
+    return n;
+}
+
+/* They stand at both ends of the order of use. In map mode nothing is copied, and what is asked for ahead
+ * comes in the order of use: the head is wanted last. */
+static enum lr_status load_essential(struct loading *l, struct lr_error *err) {
+    struct lr_engine *e = l->engine;
+    lr_log(LR_LOG_NOTE, "[MemOpt] Loading %zu essential weights...", count_essential(e));
+    for (size_t i = 0; i < e->n_tensors && e->plan.mode != LR_LOAD_MAP; i++)
+        if (e->tensors[i].essential) LR_TRY(load_range(e, i, i + 1, err));
+    return tell_available(l, "After essential weights", err);
+}
+
+/* The end of a batch of at most `layers` layers that begins with tensor `begin`. */
+static size_t batch_end(const struct lr_engine *e, size_t begin, uint32_t layers) {
+    size_t end = begin;
+    while (end < e->n_tensors && !e->tensors[end].essential &&
+           e->tensors[end].layer < e->tensors[begin].layer + layers)
+        end++;
+    return end;
+}
+
+/* One batch: the rest is planned with the memory there is now. */
+static enum lr_status load_batch(struct loading *l, size_t begin, size_t *end, struct lr_error *err) {
+    struct lr_engine *e = l->engine;
+    struct memory_info m;
+    LR_TRY(look(l, &m, err));
+    if (e->plan.mode == LR_LOAD_STREAM) {
+        LR_TRY(planning_again(e, err));
+        if (e->plan.mode == LR_LOAD_STREAM) store_unpin(&e->store, e->target);
+    }
+    *end = batch_end(e, begin, l->high ? 1 : POLICY_LAYERS_PER_BATCH);
+    lr_log(LR_LOG_INFO, "[MemOpt] Layers %u to %u: Available: %.1f GB", e->tensors[begin].layer,
+           e->tensors[*end - 1].layer, (double)l->available / GB);
+    return load_range(e, begin, *end, err);
+}
+
+static enum lr_status load_layers(struct loading *l, struct lr_error *err) {
+    struct lr_engine *e = l->engine;
+    lr_log(LR_LOG_NOTE, "[MemOpt] Loading %zu layer weights in batches...",
+           e->n_tensors - count_essential(e));
+    for (size_t i = 0, end; i < e->n_tensors; i = end) {
+        end = i + 1;
+        if (!e->tensors[i].essential)
+            LR_TRY(load_batch(l, i, &end, err));
+        else if (e->plan.mode == LR_LOAD_MAP)
+            LR_TRY(load_range(e, i, end, err));
+        if (e->plan.mode != LR_LOAD_MAP) engine_tell_loading(e, (double)end / (double)e->n_tensors);
+    }
+    return tell_available(l, "Final", err);
+}
+
+enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
+    struct loading l = {.engine = e};
+    LR_TRY(tell_initial(&l, err));
+    LR_TRY(set_up(e, err));
+    e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
+    LR_TRY(load_essential(&l, err));
+    LR_TRY(load_layers(&l, err));
+    e->loaded = true;
+    return LR_OK;
+}
+
+enum lr_status loading_follow(struct lr_engine *e, struct lr_error *err) {
+    if (e->plan.mode != e->store.mode) LR_TRY(set_up(e, err));
+    if (e->store.mode != LR_LOAD_STREAM) return LR_OK;
+    store_unpin(&e->store, e->target);
+    return store_pin(&e->store, 0, e->n_tensors, e->target, err);
+}

@@ -1,0 +1,131 @@
+#include "run/monitor.h"
+
+#include "base/log.h"
+#include "run/loading.h"
+#include "run/planning.h"
+#include "run/rates.h"
+#include "sys/clock.h"
+#include "sys/watch.h"
+
+#include <sys/resource.h>
+
+#define LOOK_SECONDS 0.1
+#define ROOMY_LOOKS  3u
+#define GROW_SHARE   32u /* pins are taken again when at least one part in this many of the weights can be */
+#define BLOCK_BYTES  512u
+#define EVICTIONS    3u
+#define MB           1048576.0
+
+enum lr_status monitor_open(struct lr_engine *e, struct lr_error *err) {
+    return watch_open("", e->options.mem_limit, &e->monitor.watch, err);
+}
+
+void monitor_close(struct lr_engine *e) {
+    if (e->monitor.watch) watch_close(e->monitor.watch);
+    e->monitor.watch = NULL;
+}
+
+/* Half the reserve may be used up by others before pins are given back: it is there for what comes and goes.
+ */
+static uint64_t slack(const struct watch_look *w) {
+    uint64_t ours = w->own_anonymous + w->room;
+    return ours > w->budget ? (ours - w->budget) / 2 : 0;
+}
+
+/* Plans with another budget and follows: fewer or more pins. */
+static enum lr_status follow(struct lr_engine *e, uint64_t budget, const char *why, struct lr_error *err) {
+    uint64_t before = e->plan.pinned;
+    e->facts.budget = budget;
+    plan_make(&e->facts, e->target, &e->plan);
+    if (e->plan.mode != LR_LOAD_STREAM ||
+        !e->plan.fits) { /* cannot shrink further: goes on with no pins at all */
+        for (size_t i = 0; i < e->n_tensors; i++) e->target[i] = 0;
+        e->plan.mode = LR_LOAD_STREAM;
+        e->plan.pinned = e->plan.pins = 0;
+    }
+    if (e->plan.pinned != before)
+        lr_log(LR_LOG_WARN, "%s: %.0f MiB of the weights are kept in memory instead of %.0f", why,
+               (double)e->plan.pinned / MB, (double)before / MB);
+    return loading_follow(e, err);
+}
+
+static enum lr_status follow_memory(struct lr_engine *e, const struct watch_look *w, struct lr_error *err) {
+    struct monitor *m = &e->monitor;
+    if (e->plan.need > w->budget + slack(w) || w->swap_used_by_us > e->swap_at_start) {
+        m->roomy = 0;
+        return follow(e, w->budget, "memory is taken by other programs", err);
+    }
+    uint64_t spare = w->budget > e->plan.need ? w->budget - e->plan.need : 0;
+    m->roomy = e->plan.streamed && spare > e->plan.weights / GROW_SHARE ? m->roomy + 1 : 0;
+    if (m->roomy < ROOMY_LOOKS) return LR_OK;
+    m->roomy = 0;
+    return follow(e, w->budget, "memory is free again", err);
+}
+
+enum lr_status monitor_boundary(void *ctx, struct lr_error *err) {
+    struct lr_engine *e = ctx;
+    double now = clock_now();
+    if (now - e->monitor.looked < LOOK_SECONDS || !e->loaded) return LR_OK;
+    e->monitor.looked = now;
+    LR_TRY(store_check(&e->store, true, err));
+    if (e->store.mode != LR_LOAD_STREAM) return LR_OK;
+    struct watch_look look;
+    LR_TRY(watch_look(e->monitor.watch, &look, err));
+    return follow_memory(e, &look, err);
+}
+
+/* ---- between passes */
+
+static uint64_t blocks_read(void) {
+    struct rusage u;
+    return getrusage(RUSAGE_SELF, &u) ? 0 : (uint64_t)u.ru_inblock;
+}
+
+/* Whether passes read more than 1 % of the weights from the disk again, though they are mapped and were read.
+ */
+static bool is_evicted(struct lr_engine *e) {
+    struct monitor *m = &e->monitor;
+    uint64_t now = blocks_read(), bytes = (now - m->blocks) * BLOCK_BYTES;
+    bool counted = m->passes++ >= 2; /* the first passes load what was not in the cache */
+    m->blocks = now;
+    if (!counted || bytes < e->plan.weights / 100) {
+        m->evictions = 0;
+        return false;
+    }
+    m->evictions++;
+    return true;
+}
+
+static enum lr_status leave_map(struct lr_engine *e, struct lr_error *err) {
+    LR_TRY(planning_again(e, err));
+    if (e->plan.mode == LR_LOAD_MAP && e->monitor.evictions < EVICTIONS) return LR_OK;
+    e->facts.load = LR_LOAD_STREAM;
+    LR_TRY(rates_measure_disk(e, err));
+    e->facts.rates = e->rates;
+    LR_TRY(planning_again(e, err));
+    if (!e->plan.fits) return plan_refuse(&e->facts, &e->plan, err);
+    lr_log(LR_LOG_WARN,
+           "the system drops mapped weights that are needed again: from now on %.0f MiB are kept in memory "
+           "and %.0f "
+           "MiB are read in each pass",
+           (double)e->plan.pinned / MB, (double)e->plan.streamed / MB);
+    return loading_follow(e, err);
+}
+
+/* The KV cache takes its memory as it grows, from the pins where there is nothing else. */
+static enum lr_status make_room(struct lr_engine *e, uint64_t kv, struct lr_error *err) {
+    if (e->store.mode != LR_LOAD_STREAM || !e->facts.kv_now || kv <= e->facts.kv_now) return LR_OK;
+    e->facts.kv_now = kv + kv / 4;
+    if (!e->plan.streamed && e->plan.need - e->plan.kv + e->facts.kv_now <= e->facts.budget) return LR_OK;
+    LR_TRY(planning_again(e, err));
+    return loading_follow(e, err);
+}
+
+enum lr_status monitor_before_pass(struct lr_engine *e, uint64_t kv, struct lr_error *err) {
+    store_begin(&e->store, true);
+    enum lr_status status = make_room(e, kv, err);
+    bool may_leave = e->options.load == LR_LOAD_AUTO && e->store.mode == LR_LOAD_MAP;
+    if (status == LR_OK && may_leave && is_evicted(e)) status = leave_map(e, err);
+    store_end(&e->store);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* monitor.h - looks at memory and at the files while working, and has the store follow: pins are given back
+ * when another program needs memory and taken again when it is free; a mapped model that the kernel evicts is
+ * pinned and streamed from the next token on. Called by the store between two pieces, and by sessions between
+ * two passes. */
+#ifndef LR_RUN_MONITOR_H
+#define LR_RUN_MONITOR_H
+
+#include "run/engine.h"
+
+enum lr_status monitor_open(struct lr_engine *e, struct lr_error *err);
+void monitor_close(struct lr_engine *e);
+
+/* store_boundary_fn: at most one look in 100 ms. `ctx` is the engine. */
+enum lr_status monitor_boundary(void *ctx, struct lr_error *err);
+/* Before a pass that will have written `kv` bytes of the cache: makes room for them, and changes the mode
+ * where that must be. */
+enum lr_status monitor_before_pass(struct lr_engine *e, uint64_t kv, struct lr_error *err);
+
+#endif

@@ -1,0 +1,57 @@
+/* Plans for those who ask: --plan, and the memory part of an answer. */
+#include "base/mem.h"
+#include "run/planning.h"
+#include "weights/units.h"
+
+static enum lr_where where(const struct plan_tensor *t, enum lr_load mode, uint64_t pinned) {
+    if (t->kind == WEIGHT_VECTOR) return LR_WIDENED;
+    if (mode == LR_LOAD_MAP) return LR_MAPPED;
+    if (pinned >= units_count(t->record)) return LR_PINNED;
+    if (t->kind == WEIGHT_ROWS) return LR_SINGLE_ROWS;
+    return pinned ? LR_PARTLY : LR_STREAMED;
+}
+
+static enum lr_status list_tensors(const struct lr_engine *e, struct lr_plan *p, struct lr_error *err) {
+    p->tensors = lr_calloc(e->n_tensors, sizeof *p->tensors);
+    if (!p->tensors) return lr_fail_memory(err, "the list of tensors", e->n_tensors * sizeof *p->tensors);
+    p->n_tensors = e->n_tensors;
+    for (size_t i = 0; i < e->n_tensors; i++) {
+        const struct tensor_record *t = e->tensors[i].record;
+        p->tensors[i] = (struct lr_plan_tensor){
+            .name = t->name.data,
+            .name_len = t->name.len,
+            .dtype = lr_dtype_name(t->dtype),
+            .shape = t->shape,
+            .rank = t->rank,
+            .bytes = t->bytes,
+            .pinned = units_bytes(t, e->target[i]),
+            .where = where(&e->tensors[i], p->mode, e->target[i]),
+        };
+    }
+    return LR_OK;
+}
+
+enum lr_status lr_plan(struct lr_engine *e, const struct lr_session_options *options, bool tensors,
+                       struct lr_plan *out, struct lr_error *err) {
+    struct lr_session_options o = options ? *options : lr_session_defaults(e);
+    struct plan_facts facts;
+    struct memory_info memory;
+    *out = (struct lr_plan){0};
+    LR_TRY(planning_facts(e, &o, true, &facts, err));
+    LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
+    facts.cold = store_cold_bytes(&e->store);
+    plan_make(&facts, e->target, out);
+    out->total = memory.total;
+    out->available = memory.room;
+    plan_advise(&facts, out);
+    return tensors ? list_tensors(e, out, err) : LR_OK;
+}
+
+void lr_plan_free(struct lr_plan *plan) {
+    lr_free(plan->tensors);
+    *plan = (struct lr_plan){0};
+}
+
+struct lr_plan lr_plan_current(const struct lr_engine *e) {
+    return e->plan;
+}

@@ -1,0 +1,110 @@
+/* What to say of a plan: the refusal of one that does not fit, and what would help. */
+#include "weights/plan.h"
+
+#include "base/checked.h"
+#include "sys/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define MB          (UINT64_C(1) << 20)
+#define GB          (UINT64_C(1) << 30)
+#define LIMIT_SLACK 2 /* MiB beyond what was counted: stacks and the like grow between two looks */
+
+/* "1.25 GB"; small sizes in MiB as well, so that they do not read as nothing. */
+static void print_gb(uint64_t bytes, char *out, size_t size) {
+    if (bytes < GB / 10)
+        snprintf(out, size, "%.4f GB (%.1f MiB)", (double)bytes / (double)GB, (double)bytes / (double)MB);
+    else
+        snprintf(out, size, "%.2f GB", (double)bytes / (double)GB);
+}
+
+struct size_text {
+    char text[32];
+};
+static struct size_text size_of(uint64_t bytes) {
+    struct size_text s;
+    bool small = bytes < GB / 10;
+    snprintf(s.text, sizeof s.text, small ? "%.1f MiB" : "%.2f GB",
+             (double)bytes / (double)(small ? MB : GB));
+    return s;
+}
+
+static void __attribute__((format(printf, 2, 3))) add(struct lr_plan *p, const char *fmt, ...) {
+    if (p->n_advice == sizeof p->advice / sizeof *p->advice) return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(p->advice[p->n_advice++], sizeof *p->advice, fmt, ap);
+    va_end(ap);
+}
+
+/* The same facts with other wishes: whether they could be met, and with what. */
+static bool would_fit(const struct plan_facts *f, enum lr_load load, uint32_t context, struct lr_plan *out) {
+    struct plan_facts other = *f;
+    other.load = load;
+    other.wanted = context;
+    plan_judge(&other, out);
+    return out->fits;
+}
+
+/* What the memory would have to be for `f` as it is, and for all of it to be mapped. */
+static uint64_t missing(const struct plan_facts *f, uint64_t need) {
+    uint64_t ours = memory_for_budget(need);
+    return ours > f->ours ? ours - f->ours : 0;
+}
+
+static void add_cure(const struct plan_facts *f, struct lr_plan *p) {
+    uint64_t more = missing(f, p->least);
+    unsigned long long limit = memory_for_budget(p->least) / MB + LIMIT_SLACK;
+    if (f->limited)
+        add(p, "needs %s more: --mem-limit %lluM, of which 16 MiB or 1 %% are kept in reserve",
+            size_of(more).text, limit);
+    else
+        add(p, "needs %s more free: close other programs", size_of(more).text);
+}
+
+static void advise_refused(const struct plan_facts *f, struct lr_plan *p) {
+    struct lr_plan other;
+    if (p->context_that_fits)
+        add(p, "a context of %u positions would fit: -c %u", p->context_that_fits, p->context_that_fits);
+    if (f->load != LR_LOAD_AUTO && would_fit(f, LR_LOAD_AUTO, f->wanted, &other))
+        add(p, "without --load it would be %s: needs %s", other.mode == LR_LOAD_MAP ? "mapped" : "streamed",
+            size_of(other.least).text);
+    if (f->session_narrow) {
+        struct plan_facts narrow = *f;
+        narrow.session = f->session_narrow;
+        plan_judge(&narrow, &other);
+        if (other.fits) add(p, "--kv f16 would fit: needs %s", size_of(other.least).text);
+    }
+    add_cure(f, p);
+}
+
+static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
+    struct lr_plan mapped;
+    would_fit(f, LR_LOAD_MAP, p->context, &mapped);
+    add(p, "with %s more free memory no token would wait for the disk: close other programs",
+        size_of(missing(f, mapped.least)).text);
+    if (!f->wanted && p->context > 2048)
+        add(p,
+            "the KV cache grows up to %s with the text, which is then read from disk instead: -c bounds it",
+            size_of(p->kv).text);
+}
+
+void plan_advise(const struct plan_facts *f, struct lr_plan *p) {
+    if (!p->fits)
+        advise_refused(f, p);
+    else if (p->streamed)
+        advise_streamed(f, p);
+}
+
+enum lr_status plan_refuse(const struct plan_facts *f, const struct lr_plan *p, struct lr_error *err) {
+    char need[64], have[64], cures[640] = "";
+    struct lr_plan told = *p;
+    size_t at = 0;
+    if (!told.n_advice) plan_advise(f, &told);
+    for (size_t i = 0; i < told.n_advice && at < sizeof cures; i++)
+        at += (size_t)snprintf(cures + at, sizeof cures - at, "%s%s", i ? "; or " : "", told.advice[i]);
+    print_gb(p->least, need, sizeof need);
+    print_gb(p->budget, have, sizeof have);
+    return lr_fail(err, LR_EMEMORY, "Cannot allocate %s. Available memory: %s (%s)", need, have, cures);
+}

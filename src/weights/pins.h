@@ -1,0 +1,48 @@
+/* pins.h - copies of weights in memory of our own: of each matrix its first units. Addresses are reserved
+ * once, for all of every matrix that may be pinned, so that pins can be given back and taken again in place;
+ * memory is taken with them only. How the whole may grow is the mission's policy (base/memory_policy.h): a
+ * refusal is not an error here, the weight is streamed instead. */
+#ifndef LR_WEIGHTS_PINS_H
+#define LR_WEIGHTS_PINS_H
+
+#include "base/arena.h"
+#include "weights/catalog.h"
+
+struct pin {
+    const struct tensor_record *record;
+    uint64_t at;     /* where the superset of its bytes begins, from the region's beginning */
+    uint64_t skew;   /* of its first byte from there */
+    uint64_t units;  /* pinned */
+    uint64_t usable; /* bytes from `at` on that were taken from the system */
+};
+
+struct pins {
+    uint8_t *range, *base; /* the reservation, and where it is aligned to large pages: only whole ones of what
+                              is in use are made large, so that they cost nothing */
+    uint64_t reserved, taken; /* bytes */
+    uint64_t grain;           /* of what is taken: a page, or what direct reads need */
+    uint64_t size;            /* the policy's "current size" of this arena; `taken` is what is in use of it */
+    struct pin *pins;         /* [count] */
+    size_t count;
+    bool lock; /* in memory (mlock) */
+    arena_available_fn *available;
+    void *available_ctx;
+};
+
+/* Reserves addresses for `most[i]` units of records[i], where its file is read in blocks of `align` bytes.
+ * LR_EMEMORY where the addresses are refused. */
+enum lr_status pins_open(const struct tensor_record *const *records, const uint64_t *most, size_t count,
+                         uint32_t align, struct pins *out, struct lr_error *err);
+void pins_close(struct pins *p);
+
+/* Memory for the first `units` units of pin i; false where the policy or the system refuses. */
+bool pins_grow(struct pins *p, size_t i, uint64_t units);
+/* Gives back what is beyond the first `units`. */
+void pins_shrink(struct pins *p, size_t i, uint64_t units);
+
+/* Where byte `offset` of pin i's tensor is or would be. */
+static inline uint8_t *pins_at(const struct pins *p, size_t i, uint64_t offset) {
+    return p->base + p->pins[i].at + p->pins[i].skew + offset;
+}
+
+#endif

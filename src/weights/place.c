@@ -1,0 +1,164 @@
+/* Where each weight lives: the arithmetic behind plan_make(). */
+#include "weights/place.h"
+
+#include "weights/units.h"
+
+#define MB         (UINT64_C(1) << 20)
+#define RING_MOST  (128 * MB)
+#define RING_SHARE 8 /* of the budget, at most one part in this many */
+#define ALIGN_MOST PLACE_ALIGN
+
+/* What pinning the first n units costs: whole pages, and one for where the bytes begin. */
+static uint64_t cost(const struct tensor_record *t, uint64_t n) {
+    return n ? (units_bytes(t, n) + 2 * PLACE_PAGE - 1) / PLACE_PAGE * PLACE_PAGE : 0;
+}
+
+static bool read_whole(const struct plan_tensor *t) {
+    return t->kind == WEIGHT_ESSENTIAL || t->kind == WEIGHT_LAYER;
+}
+
+uint64_t place_pass_bytes(const struct plan_facts *f) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < f->n_tensors; i++)
+        if (read_whole(&f->tensors[i])) sum += f->tensors[i].record->bytes;
+    return sum;
+}
+
+uint64_t place_vector_bytes(const struct plan_facts *f) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < f->n_tensors; i++)
+        if (f->tensors[i].kind == WEIGHT_VECTOR) sum += f->tensors[i].record->shape[0] * sizeof(float);
+    return sum;
+}
+
+uint64_t place_resident_cost(const struct plan_facts *f) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < f->n_tensors; i++)
+        if (f->tensors[i].kind != WEIGHT_VECTOR)
+            sum += cost(f->tensors[i].record, units_count(f->tensors[i].record));
+    return sum;
+}
+
+struct ring_size plan_ring(const struct plan_facts *f, uint64_t room) {
+    uint64_t block = f->rates.block ? f->rates.block : UNIT_BYTES, largest = 0;
+    struct ring_size r = {.span = (uint32_t)(block < UNIT_BYTES ? 1 : block / UNIT_BYTES)};
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        if (!read_whole(&f->tensors[i])) continue;
+        uint64_t bytes = units_bytes(f->tensors[i].record, r.span);
+        if (bytes > largest) largest = bytes;
+    }
+    r.slot = (largest + 3 * ALIGN_MOST - 1) / ALIGN_MOST * ALIGN_MOST;
+    uint64_t most = f->budget / RING_SHARE < RING_MOST ? f->budget / RING_SHARE : RING_MOST;
+    if (most > room) most = room;
+    uint64_t slots = 2 * (uint64_t)(f->rates.depth ? f->rates.depth : 16);
+    if (slots > most / r.slot) slots = most / r.slot;
+    r.slots = slots < 2 ? 2 : (uint32_t)slots;
+    return r;
+}
+
+/* ---- pinning: `*room` bytes are given out */
+
+/* Pins up to `want` units of tensor i in all, as far as `*quota` goes. */
+static void pin_up_to(const struct plan_facts *f, size_t i, uint64_t want, uint64_t *quota,
+                      uint64_t *pinned) {
+    const struct tensor_record *t = f->tensors[i].record;
+    uint64_t have = pinned[i], paid = cost(t, have), low = have, high = want;
+    while (low < high) { /* the most units that the quota pays for */
+        uint64_t middle = low + (high - low + 1) / 2;
+        if (cost(t, middle) - paid <= *quota)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    *quota -= cost(t, low) - paid;
+    pinned[i] = low;
+}
+
+static void pin_essential(const struct plan_facts *f, uint64_t *room, uint64_t *pinned) {
+    for (size_t i = 0; i < f->n_tensors; i++)
+        if (f->tensors[i].kind == WEIGHT_ESSENTIAL)
+            pin_up_to(f, i, units_count(f->tensors[i].record), room, pinned);
+}
+
+/* Tensors of a layer stand together: [begin, end). */
+static size_t layer_end(const struct plan_facts *f, size_t begin) {
+    size_t end = begin;
+    while (end < f->n_tensors && f->tensors[end].kind != WEIGHT_ESSENTIAL &&
+           f->tensors[end].layer == f->tensors[begin].layer)
+        end++;
+    return end;
+}
+
+/* Pins of one layer as much as the quota pays for, small matrices first: so that what is left to be read is
+ * in few, long pieces. Unused quota stays in `*quota`. */
+static void pin_layer(const struct plan_facts *f, size_t begin, size_t end, uint64_t *quota,
+                      uint64_t *pinned) {
+    for (uint64_t done = 0;;) {
+        size_t next = end;
+        uint64_t least = UINT64_MAX;
+        for (size_t i = begin; i < end;
+             i++) { /* the smallest that is larger than those done, or equal and later */
+            uint64_t rank = f->tensors[i].record->bytes * f->n_tensors + i;
+            if (f->tensors[i].kind != WEIGHT_LAYER || rank < done || rank >= least) continue;
+            least = rank;
+            next = i;
+        }
+        if (next == end) return;
+        pin_up_to(f, next, units_count(f->tensors[next].record), quota, pinned);
+        done = least + 1;
+    }
+}
+
+/* One more unit here and there, until not even the smallest rest is paid for. */
+static void pin_rest(const struct plan_facts *f, uint64_t *room, uint64_t *pinned) {
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < f->n_tensors; i++) {
+            uint64_t have = pinned[i];
+            if (f->tensors[i].kind != WEIGHT_LAYER || have >= units_count(f->tensors[i].record)) continue;
+            pin_up_to(f, i, have + 1, room, pinned);
+            more |= pinned[i] > have;
+        }
+    }
+}
+
+static uint64_t layer_bytes(const struct plan_facts *f, size_t begin, size_t end) {
+    uint64_t sum = 0;
+    for (size_t i = begin; i < end; i++)
+        if (f->tensors[i].kind == WEIGHT_LAYER) sum += f->tensors[i].record->bytes;
+    return sum;
+}
+
+void place_pins(const struct plan_facts *f, uint64_t room, uint64_t *pinned) {
+    for (size_t i = 0; i < f->n_tensors; i++) pinned[i] = 0;
+    pin_essential(f, &room, pinned);
+    const uint64_t all = layer_bytes(f, 0, f->n_tensors), for_layers = room;
+    for (size_t i = 0, end; i < f->n_tensors; i = end) {
+        end = layer_end(f, i);
+        if (end == i) {
+            end = i + 1;
+            continue;
+        }
+        double part = all ? (double)layer_bytes(f, i, end) / (double)all : 0;
+        uint64_t share = (uint64_t)(part * (double)for_layers), quota = share;
+        pin_layer(f, i, end, &quota, pinned);
+        room -= share - quota;
+    }
+    pin_rest(f, &room, pinned);
+}
+
+void place_all(const struct plan_facts *f, uint64_t *pinned) {
+    for (size_t i = 0; i < f->n_tensors; i++)
+        pinned[i] = f->tensors[i].kind == WEIGHT_VECTOR ? 0 : units_count(f->tensors[i].record);
+}
+
+void place_sum(const struct plan_facts *f, const uint64_t *pinned, uint64_t *bytes, uint64_t *taken,
+               uint64_t *streamed) {
+    *bytes = *taken = *streamed = 0;
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        const struct tensor_record *t = f->tensors[i].record;
+        *bytes += units_bytes(t, pinned[i]);
+        *taken += cost(t, pinned[i]);
+        if (read_whole(&f->tensors[i])) *streamed += t->bytes - units_bytes(t, pinned[i]);
+    }
+}

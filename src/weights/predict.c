@@ -1,0 +1,43 @@
+#include "weights/predict.h"
+
+#include "base/dtype.h"
+#include "weights/place.h"
+
+/* Seconds for the parts of a token that no rate tells of: norms, attention of a short text, waiting for each
+ * other (measured: about 15 us for a layer). */
+#define LAYER_SECONDS 15e-6
+/* What reading a tokenizer's files takes for each byte that it holds afterwards, and starting at all. */
+#define TOKENIZER_RATE 130e6
+#define START_SECONDS  0.02
+
+static double greater(double a, double b) {
+    return a > b ? a : b;
+}
+
+/* Multiply-adds for one token: of the layers, and of the head. */
+static void count_work(const struct plan_facts *f, double *layers, double *head) {
+    *layers = *head = 0;
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        const struct plan_tensor *t = &f->tensors[i];
+        double n = (double)t->record->bytes / (double)lr_dtype_size(t->record->dtype);
+        if (t->kind == WEIGHT_LAYER) *layers += n;
+        if (t->kind == WEIGHT_ESSENTIAL) *head += n;
+    }
+}
+
+void predict_speed(const struct plan_facts *f, struct lr_plan *p) {
+    const struct plan_rates *r = &f->rates;
+    double disk = p->streamed ? (double)p->streamed / (r->disk > 0 ? r->disk : 1) : 0;
+    double token = (double)place_pass_bytes(f) / (r->product > 0 ? r->product : 1), layers, head;
+    count_work(f, &layers, &head);
+    bool disk_known = r->disk > 0 || !p->streamed;
+    if (r->product > 0 && disk_known) p->decode_tok_s = 1 / greater(disk, token + LAYER_SECONDS * f->layers);
+    if (r->prefill > 0 && r->product > 0 && disk_known) {
+        double chunk = p->chunk, work = (layers * chunk + head) / r->prefill;
+        p->prefill_tok_s = chunk / greater(disk, greater(work, token));
+    }
+    uint64_t load = p->mode == LR_LOAD_MAP ? f->cold : p->pins;
+    if (r->disk > 0 || !load)
+        p->load_s =
+            START_SECONDS + (double)f->tokenizer / TOKENIZER_RATE + (load ? (double)load / r->disk : 0);
+}

@@ -1,0 +1,10 @@
+/* predict.h - how fast a plan will run: from what the machine was seen to do. Pure; called by plan_make(). */
+#ifndef LR_WEIGHTS_PREDICT_H
+#define LR_WEIGHTS_PREDICT_H
+
+#include "weights/plan.h"
+
+/* Sets load_s, prefill_tok_s and decode_tok_s; 0 where a rate that they need is not known. */
+void predict_speed(const struct plan_facts *f, struct lr_plan *plan);
+
+#endif

@@ -1,0 +1,144 @@
+#include "weights/readers.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define STACK (128u << 10)
+
+struct readers {
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;
+    struct read_request *first, *last; /* not begun */
+    uint32_t count;
+    bool stop;
+    pthread_t threads[];
+};
+
+/* Reads ahead into the page cache, then maps what came: a failure shows at the first use, where it is told.
+ */
+static void bring(const struct read_request *q) {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), skew = q->begin % page;
+    readahead(q->file->buffered, (off64_t)(q->begin - skew), (size_t)(q->end - q->begin + skew));
+#ifdef MADV_POPULATE_READ
+    const char *at = q->mapped;
+    madvise((char *)(uintptr_t)(at - skew), (size_t)(q->end - q->begin + skew), MADV_POPULATE_READ);
+#endif
+}
+
+static struct read_request *next_request(struct readers *r) {
+    while (!r->first && !r->stop) pthread_cond_wait(&r->work, &r->lock);
+    struct read_request *q = r->stop ? NULL : r->first;
+    if (q) r->first = q->next;
+    return q;
+}
+
+static void *reader_main(void *arg) {
+    struct readers *r = arg;
+    pthread_mutex_lock(&r->lock);
+    for (struct read_request *q; (q = next_request(r)) != NULL;) {
+        pthread_mutex_unlock(&r->lock);
+        if (q->to)
+            q->status = disk_read(q->file, q->begin, q->end, q->way, q->to, &q->err);
+        else
+            bring(q);
+        pthread_mutex_lock(&r->lock);
+        q->done = true;
+        pthread_cond_broadcast(&r->done);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+/* Signals that ask the program for something are the main thread's; those that a fault raises stay open. */
+static void block_signals(sigset_t *before) {
+    static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&blocked, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &blocked, before);
+}
+
+static int start_threads(struct readers *r, uint32_t count) {
+    pthread_attr_t attr;
+    sigset_t before;
+    int rc = pthread_attr_init(&attr);
+    if (!rc) rc = pthread_attr_setstacksize(&attr, STACK < PTHREAD_STACK_MIN ? PTHREAD_STACK_MIN : STACK);
+    block_signals(&before);
+    while (!rc && r->count < count) {
+        rc = pthread_create(&r->threads[r->count], &attr, reader_main, r);
+        if (!rc) pthread_setname_np(r->threads[r->count++], "llm-run-read");
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    return r->count ? 0 : rc;
+}
+
+enum lr_status readers_create(uint32_t count, struct readers **out, struct lr_error *err) {
+    *out = NULL;
+    struct readers *r = lr_calloc(1, sizeof *r + count * sizeof *r->threads);
+    if (!r) return lr_fail_memory(err, "the readers", sizeof *r + count * sizeof *r->threads);
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->work, NULL);
+    pthread_cond_init(&r->done, NULL);
+    errno = start_threads(r, count);
+    if (errno) {
+        enum lr_status status =
+            lr_fail(err, LR_EFAILED, "a thread that reads the weights could not be started: %m (ulimit -u?)");
+        readers_destroy(r);
+        return status;
+    }
+    *out = r;
+    return LR_OK;
+}
+
+void readers_destroy(struct readers *r) {
+    if (!r) return;
+    pthread_mutex_lock(&r->lock);
+    r->stop = true;
+    pthread_cond_broadcast(&r->work);
+    pthread_mutex_unlock(&r->lock);
+    for (uint32_t i = 0; i < r->count; i++) pthread_join(r->threads[i], NULL);
+    pthread_cond_destroy(&r->work);
+    pthread_cond_destroy(&r->done);
+    pthread_mutex_destroy(&r->lock);
+    lr_free(r);
+}
+
+void readers_submit(struct readers *r, struct read_request *q) {
+    q->next = NULL;
+    q->done = false;
+    q->status = LR_OK;
+    pthread_mutex_lock(&r->lock);
+    if (r->first)
+        r->last->next = q;
+    else
+        r->first = q;
+    r->last = q;
+    pthread_cond_signal(&r->work);
+    pthread_mutex_unlock(&r->lock);
+}
+
+enum lr_status readers_wait(struct readers *r, struct read_request *q, struct lr_error *err) {
+    pthread_mutex_lock(&r->lock);
+    while (!q->done) pthread_cond_wait(&r->done, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+    if (q->status != LR_OK && err) *err = q->err;
+    return q->status;
+}
+
+void readers_drop(struct readers *r) {
+    pthread_mutex_lock(&r->lock);
+    for (struct read_request *q = r->first; q; q = q->next) {
+        q->status = LR_EINTERRUPTED;
+        q->done = true;
+    }
+    r->first = NULL;
+    pthread_mutex_unlock(&r->lock);
+}

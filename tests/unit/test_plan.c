@@ -1,0 +1,268 @@
+/* The plan: what fits, what is refused with which advice, and what must hold of every plan whatever the model
+ * and the memory are. */
+#include "support/support.h"
+
+#include "weights/place.h"
+#include "weights/units.h"
+
+#include <math.h>
+
+#define MB (UINT64_C(1) << 20)
+#define GB (UINT64_C(1) << 30)
+
+/* 1 MB a position of KV cache, 10 MB of work space. */
+static void simple_session(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work) {
+    (void)ctx;
+    (void)chunk;
+    *kv = (uint64_t)context << 20;
+    *work = 10 * MB;
+}
+
+static struct plan_facts simple_facts(uint64_t budget) {
+    return (struct plan_facts){.budget = budget,
+                               .ours = budget,
+                               .address = UINT64_MAX,
+                               .load = LR_LOAD_MAP,
+                               .limit = 512,
+                               .maximum = 8192,
+                               .session = simple_session};
+}
+
+static void plan_finds_the_context_that_fits(void **state) {
+    (void)state;
+    struct plan_facts f = simple_facts(4 * GB);
+    struct lr_plan p;
+    struct lr_error err;
+    plan_make(&f, NULL, &p);
+    assert_true(p.fits);
+    assert_int_equal(p.context, 512);
+    assert_int_equal(p.context_that_fits,
+                     2048 + 502); /* the first size, and a step of half of what is there */
+    f.wanted = 2550;
+    plan_make(&f, NULL, &p);
+    assert_true(p.fits);
+    f.wanted = 2551;
+    plan_make(&f, NULL, &p);
+    assert_false(p.fits);
+    assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
+    assert_non_null(strstr(err.message, "Available memory: 4.00 GB"));
+    assert_non_null(strstr(err.message, "-c 2550"));
+    f.wanted = 0;
+    f.fixed = 4 * GB - 12 * MB;
+    plan_make(&f, NULL, &p);
+    assert_true(p.fits);
+    assert_int_equal(p.context, 2);
+    f.fixed = 5 * GB;
+    plan_make(&f, NULL, &p);
+    assert_false(p.fits);
+    assert_int_equal(p.context_that_fits, 0);
+    assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
+    assert_non_null(strstr(err.message, "more free: close other programs"));
+}
+
+static uint64_t budget_of(uint64_t ours) {
+    uint64_t reserve = ours / 100 > 16 * MB ? ours / 100 : 16 * MB;
+    return ours > reserve ? ours - reserve : 0;
+}
+
+/* Who follows the advice gets what was asked for, and one who gives much less does not. */
+static void the_limit_that_is_named_suffices(void **state) {
+    (void)state;
+    static const uint64_t limits[] = {1 * MB, 15 * MB, 30 * MB, 900 * MB, 3 * GB};
+    static const uint32_t contexts[] = {1, 40, 3000, 8000};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        for (size_t k = 0; k < sizeof contexts / sizeof *contexts; k++) {
+            struct plan_facts f = simple_facts(budget_of(limits[i]));
+            struct lr_plan p;
+            struct lr_error err;
+            f.ours = limits[i];
+            f.limited = true;
+            f.fixed = 5 * MB;
+            f.wanted = contexts[k];
+            plan_make(&f, NULL, &p);
+            if (p.fits) continue;
+            assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
+            const char *advice = strstr(err.message, "--mem-limit ");
+            assert_non_null(advice);
+            uint64_t named = strtoull(advice + strlen("--mem-limit "), NULL, 10);
+            f.budget = budget_of(f.ours = named << 20);
+            plan_make(&f, NULL, &p);
+            assert_true(p.fits);
+            f.budget = budget_of(f.ours = (named - 4) << 20);
+            plan_make(&f, NULL, &p);
+            assert_false(p.fits);
+        }
+    }
+}
+
+/* ---- models drawn at random */
+
+enum { LAYERS_MOST = 6, TENSORS_MOST = 2 + LAYERS_MOST * 9 };
+
+struct drawn {
+    struct tensor_record records[TENSORS_MOST];
+    struct plan_tensor tensors[TENSORS_MOST];
+    uint64_t pinned[TENSORS_MOST];
+    struct plan_facts facts;
+};
+
+static uint64_t draw(uint64_t *state, uint64_t most) {
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return most ? (*state >> 33) % most : 0;
+}
+
+static void add_tensor(struct drawn *d, enum weight_kind kind, uint32_t layer, uint64_t rows, uint64_t cols) {
+    size_t i = d->facts.n_tensors++;
+    struct tensor_record *r = &d->records[i];
+    *r = (struct tensor_record){.dtype = LR_BF16, .rank = cols ? 2 : 1, .shape = {rows, cols}};
+    r->bytes = rows * (cols ? cols : 1) * 2;
+    r->offset = i * 12345;
+    d->tensors[i] = (struct plan_tensor){r, kind, layer, kind == WEIGHT_ESSENTIAL || kind == WEIGHT_ROWS};
+}
+
+static void chunk_session(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work) {
+    uint64_t per = *(const uint64_t *)ctx;
+    *kv = context * per;
+    *work = chunk * per * 2 + 1000;
+}
+
+static void draw_model(struct drawn *d, uint64_t *state, const uint64_t *per) {
+    *d = (struct drawn){0};
+    uint32_t layers = 1 + (uint32_t)draw(state, LAYERS_MOST);
+    uint64_t dim = 64 + draw(state, 4000), vocab = 100 + draw(state, 40000);
+    if (draw(state, 2)) add_tensor(d, WEIGHT_ROWS, layers, vocab, dim);
+    for (uint32_t l = 0; l < layers; l++) {
+        add_tensor(d, WEIGHT_VECTOR, l, dim, 0);
+        for (int k = 0; k < 7; k++) add_tensor(d, WEIGHT_LAYER, l, 1 + draw(state, 9000), dim);
+    }
+    add_tensor(d, WEIGHT_ESSENTIAL, layers, vocab, dim);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < d->facts.n_tensors; i++) sum += d->records[i].bytes;
+    d->facts.tensors = d->tensors;
+    d->facts.layers = layers;
+    d->facts.budget = draw(state, sum * 2 / 1000) * 1000;
+    d->facts.ours = d->facts.budget + 16 * MB;
+    d->facts.address = UINT64_MAX;
+    d->facts.files = sum;
+    d->facts.fixed = draw(state, 5 * MB);
+    d->facts.tokenizer = draw(state, 5 * MB);
+    d->facts.load = (enum lr_load)draw(state, 4);
+    d->facts.wanted = draw(state, 2) ? 1 + (uint32_t)draw(state, 2000) : 0;
+    d->facts.limit = 1024;
+    d->facts.maximum = 4096;
+    d->facts.session = chunk_session;
+    d->facts.session_ctx = per;
+    d->facts.rates = (struct plan_rates){1e9, 2e10, 1e11, (uint32_t)MB << 2 * draw(state, 3), 8};
+}
+
+/* Of every layer the same share, but for a unit here and there. */
+static void check_shares(const struct drawn *d) {
+    double least = 1, most = 0;
+    for (uint32_t l = 0; l < d->facts.layers; l++) {
+        uint64_t pins = 0, all = 0;
+        for (size_t i = 0; i < d->facts.n_tensors; i++) {
+            if (d->tensors[i].kind != WEIGHT_LAYER || d->tensors[i].layer != l) continue;
+            pins += units_bytes(&d->records[i], d->pinned[i]);
+            all += d->records[i].bytes;
+        }
+        double slack = 3.0 * MB;
+        least = fmin(least, ((double)pins + slack) / (double)all);
+        most = fmax(most, ((double)pins - slack) / (double)all);
+    }
+    assert_true(most <= least);
+}
+
+static void check_plan(const struct drawn *d, const struct lr_plan *p) {
+    bool head_streamed = false, layer_pinned = false;
+    uint64_t pinned = 0, streamed = 0;
+    for (size_t i = 0; i < d->facts.n_tensors; i++) {
+        const struct plan_tensor *t = &d->tensors[i];
+        uint64_t all = units_count(t->record), bytes = units_bytes(t->record, d->pinned[i]);
+        assert_true(d->pinned[i] <= all);
+        pinned += bytes;
+        if (t->kind == WEIGHT_ESSENTIAL || t->kind == WEIGHT_LAYER) streamed += t->record->bytes - bytes;
+        if (t->kind == WEIGHT_ESSENTIAL) head_streamed |= d->pinned[i] + 1 < all;
+        if (t->kind == WEIGHT_LAYER) layer_pinned |= bytes > 2 * MB;
+        if (t->kind == WEIGHT_VECTOR || (t->kind == WEIGHT_ROWS && p->mode != LR_LOAD_RESIDENT))
+            assert_int_equal(d->pinned[i], 0);
+    }
+    if (!p->fits || p->mode == LR_LOAD_MAP) return;
+    assert_true(p->need <= d->facts.budget); /* never over budget */
+    assert_int_equal(p->pinned, pinned);     /* everything is placed once */
+    assert_int_equal(p->streamed, streamed);
+    assert_true(p->pins >= pinned);
+    assert_false(head_streamed && layer_pinned); /* essentials first */
+    if (p->mode == LR_LOAD_RESIDENT) assert_int_equal(streamed, 0);
+    if (p->mode == LR_LOAD_STREAM) check_shares(d);
+    if (p->mode == LR_LOAD_STREAM && streamed) /* to the budget's last block */
+        assert_true(d->facts.budget - p->need < 2 * MB + p->kv);
+}
+
+static void every_plan_keeps_its_promises(void **state) {
+    (void)state;
+    static struct drawn d;
+    uint64_t seed = 7, fit = 0, modes[4] = {0};
+    for (int i = 0; i < 4000; i++) {
+        uint64_t per = 1 + draw(&seed, 20000);
+        struct lr_plan p;
+        draw_model(&d, &seed, &per);
+        plan_make(&d.facts, d.pinned, &p);
+        check_plan(&d, &p);
+        fit += p.fits;
+        if (p.fits) modes[p.mode]++;
+        if (d.facts.wanted) assert_int_equal(p.context, d.facts.wanted);
+        if (d.facts.load) assert_int_equal(p.mode, d.facts.load);
+    }
+    assert_true(fit > 1000 && modes[LR_LOAD_MAP] > 100 && modes[LR_LOAD_STREAM] > 100 &&
+                modes[LR_LOAD_RESIDENT] > 100);
+}
+
+/* More memory never makes a plan read more. */
+static void more_memory_reads_less(void **state) {
+    (void)state;
+    static struct drawn d;
+    uint64_t seed = 11, per = 500;
+    for (int k = 0; k < 40; k++) {
+        draw_model(&d, &seed, &per);
+        d.facts.load = LR_LOAD_STREAM;
+        d.facts.wanted = 64;
+        d.facts.fixed = d.facts.tokenizer = 0;
+        uint64_t before = UINT64_MAX;
+        for (uint64_t budget = 8 * MB; budget < 400 * MB; budget += 24 * MB) {
+            struct lr_plan p;
+            d.facts.budget = budget;
+            plan_make(&d.facts, d.pinned, &p);
+            if (!p.fits) continue;
+            assert_true(p.streamed <= before);
+            before = p.streamed;
+        }
+    }
+}
+
+static void units_cover_a_matrix(void **state) {
+    (void)state;
+    static const uint64_t shapes[][2] = {{1, 1},       {5, 7},      {128256, 2048}, {8192, 2048},
+                                         {3, 4000000}, {23, 20000}, {1000, 1}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct tensor_record t = {.rank = 2, .shape = {shapes[i][0], shapes[i][1]}};
+        t.bytes = shapes[i][0] * shapes[i][1] * 2;
+        uint64_t n = units_count(&t);
+        assert_true(n >= 1 && units_rows(&t) >= 1);
+        assert_int_equal(units_bytes(&t, n), t.bytes);
+        assert_true(units_bytes(&t, n - 1) < t.bytes);
+        assert_true(units_rows(&t) == 1 || units_rows(&t) * units_row_bytes(&t) <= UNIT_BYTES);
+        assert_int_equal(units_block_end(&t, 0, 4), n < 4 ? n : 4);
+        if (n > 6) assert_int_equal(units_block_end(&t, 5, 4), n < 8 ? n : 8);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plan_finds_the_context_that_fits),
+        cmocka_unit_test(the_limit_that_is_named_suffices),
+        cmocka_unit_test(every_plan_keeps_its_promises),
+        cmocka_unit_test(more_memory_reads_less),
+        cmocka_unit_test(units_cover_a_matrix),
+    };
+    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}
