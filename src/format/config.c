@@ -205,6 +205,22 @@ static void copy_name(char *out, size_t size, struct lr_str name) {
     out[name.len] = '\0';
 }
 
+/* Under either name, inside text_config or beside it; unknown ones are left: only a plan without files goes
+ * by it. */
+static void read_dtype(const struct config_file *f, struct model_config *c) {
+    static const struct {
+        const char *name;
+        enum lr_dtype dtype;
+    } known[] = {{"bfloat16", LR_BF16}, {"float16", LR_F16}, {"float32", LR_F32}};
+    const struct json places[] = {json_get(f->text, "dtype"), json_get(f->text, "torch_dtype"),
+                                  json_get(f->root, "dtype"), json_get(f->root, "torch_dtype")};
+    struct lr_str name = LR_STR("");
+    for (size_t i = 0; i < sizeof places / sizeof places[0] && !name.len; i++) json_str(places[i], &name);
+    c->dtype = LR_F32; /* what transformers saves when nothing is said */
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (lr_str_is(name, known[i].name)) c->dtype = known[i].dtype;
+}
+
 enum lr_status config_read(const struct config_file *f, struct model_config *c, struct lr_error *err) {
     LR_TRY(check_architecture(f, err));
     copy_name(c->model_type, sizeof c->model_type, f->model_type);
@@ -213,6 +229,7 @@ enum lr_status config_read(const struct config_file *f, struct model_config *c, 
     LR_TRY(json_read_double(f->text, "rms_norm_eps", 0, 1, &c->norm_eps, err));
     LR_TRY(read_activation(f->text, c, err));
     LR_TRY(read_tied(f, c, err));
+    read_dtype(f, c);
     LR_TRY(json_read_bool(f->text, "attention_bias", &c->attention_bias, err));
     LR_TRY(json_read_bool(f->text, "mlp_bias", &c->mlp_bias, err));
     LR_TRY(json_read_bool(f->text, "use_sliding_window", &c->use_sliding_window, err));

@@ -6,6 +6,7 @@
 #ifndef LR_FORMAT_CONFIG_H
 #define LR_FORMAT_CONFIG_H
 
+#include "base/dtype.h"
 #include "format/json.h"
 
 #define CONFIG_MAX_LAYERS 1024
@@ -46,6 +47,7 @@ struct model_config {
     uint8_t layer_sliding[CONFIG_MAX_LAYERS]; /* from layer_types: 1 = sliding_attention */
     bool has_layer_types;
     struct rope_config rope;
+    enum lr_dtype dtype; /* what the weights are said to be in; the files' own dtypes count */
     uint32_t eos_ids[CONFIG_MAX_EOS], n_eos, bos_id; /* bos: CONFIG_UNSET = none */
 };
 

@@ -158,6 +158,11 @@ static enum lr_status find_weights(const struct listing *l, struct model_dir *d,
     return LR_OK;
 }
 
+static enum lr_status find_config(const struct listing *l, struct model_dir *d, struct lr_error *err) {
+    if (!d->config) return lr_fail(err, LR_EMODEL, "%s holds no config.json", l->path);
+    return listing_path(l, INDEX_NAME, &d->index, err);
+}
+
 static enum lr_status fill(struct model_dir *d, unsigned need, struct lr_error *err) {
     struct listing l = {.path = d->path};
     LR_TRY(file_list_open(d->path, &l.files, err));
@@ -167,6 +172,7 @@ static enum lr_status fill(struct model_dir *d, unsigned need, struct lr_error *
     else
         status = find_files(&l, d, err);
     if (status == LR_OK && (need & MODEL_DIR_WEIGHTS)) status = find_weights(&l, d, err);
+    if (status == LR_OK && (need & MODEL_DIR_CONFIG)) status = find_config(&l, d, err);
     bool pair = d->vocab && d->merges;
     if (status == LR_OK && (need & MODEL_DIR_TOKENIZER) && !d->tokenizer && !pair)
         status = model_dir_refuse_tokenizer(&l, err);

@@ -26,10 +26,14 @@ struct model_dir {
 
 enum model_dir_need {
     MODEL_DIR_WEIGHTS = 1, /* config.json and weights must be there */
-    MODEL_DIR_TOKENIZER = 2
+    MODEL_DIR_TOKENIZER = 2,
+    MODEL_DIR_CONFIG = 4 /* config.json must be there */
 };
 /* Looks `path` up. What `need` asks for and is not there is LR_EMODEL; the rest may be NULL or empty. */
 enum lr_status model_dir_open(const char *path, unsigned need, struct model_dir *out, struct lr_error *err);
 void model_dir_close(struct model_dir *d);
+/* Bytes of all weights, as the index says (metadata.total_size); 0 where there is no index or it does not
+ * say. */
+uint64_t model_dir_total_size(const struct model_dir *d);
 
 #endif

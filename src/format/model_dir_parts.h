@@ -4,6 +4,8 @@
 #define LR_FORMAT_MODEL_DIR_PARTS_H
 
 #include "format/model_dir.h"
+
+#define INDEX_NAME "model.safetensors.index.json"
 #include "sys/file.h"
 
 /* A folder and what it holds. */

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define INDEX_NAME "model.safetensors.index.json"
-#define MAX_INDEX  (UINT64_C(100) * 1000 * 1000)
+#define MAX_INDEX (UINT64_C(100) * 1000 * 1000)
 
 static int compare_str(const void *a, const void *b) {
     return lr_str_cmp(*(const struct lr_str *)a, *(const struct lr_str *)b);
@@ -205,4 +204,13 @@ enum lr_status model_dir_find_shards(const struct listing *l, struct model_dir *
     if (listing_has(l, single.data)) return take_shards(l, &single, 1, d, err);
     LR_TRY(find_indexed(l, d, err));
     return d->n_shards ? LR_OK : find_parts(l, d, err);
+}
+
+uint64_t model_dir_total_size(const struct model_dir *d) {
+    struct json_doc *doc;
+    uint64_t size = 0;
+    if (!d->index || json_open(d->index, MAX_INDEX, &doc, NULL) != LR_OK) return 0;
+    json_u64(json_get(json_get(json_root(doc), "metadata"), "total_size"), &size);
+    json_close(doc);
+    return size;
 }

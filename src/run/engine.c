@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/expected.h"
 #include "model/families/family.h"
 #include "model/rope.h"
 #include "run/monitor.h"
@@ -67,8 +68,20 @@ static enum lr_status open_machine(struct lr_engine *e, struct lr_error *err) {
     return matmul_open(kernels, e->threads, modes[e->options.matmul], &e->matmul, err);
 }
 
+/* Without files: what the configuration asks for, if that agrees with what an index says. */
+static enum lr_status expect_weights(struct lr_engine *e, struct lr_error *err) {
+    LR_TRY(expected_catalog(&e->spec, e->config.dtype, &e->catalog, err));
+    uint64_t said = model_dir_total_size(&e->dir), sum = e->catalog.total_bytes;
+    lr_log(LR_LOG_WARN, "the weights are not here: planned from %s, %.2f GB%s", e->dir.config,
+           (double)sum / 1073741824.0, said == sum ? ", as the index says" : "");
+    if (said && said != sum)
+        lr_log(LR_LOG_WARN, "%s says %.2f GB: the files hold something else too, or less", e->dir.index,
+               (double)said / 1073741824.0);
+    return LR_OK;
+}
+
 static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
-    LR_TRY(catalog_open(&e->dir, &e->catalog, err));
+    LR_TRY(e->dir.n_shards ? catalog_open(&e->dir, &e->catalog, err) : expect_weights(e, err));
     LR_TRY(bind_model(&e->spec, &e->catalog, &e->binding, err));
     LR_TRY(order_tensors(&e->spec, &e->binding, &e->tensors, &e->n_tensors, err));
     e->target = lr_calloc(e->n_tensors, sizeof *e->target);
@@ -88,9 +101,17 @@ static enum lr_status check_expected(struct lr_engine *e, struct lr_error *err) 
     return e->plan.fits || e->options.plan_only ? LR_OK : plan_refuse(&facts, &e->plan, err);
 }
 
+/* Weights may be absent where only a plan is wanted: then the configuration has to be there. */
+static enum lr_status open_dir(struct lr_engine *e, const char *path, struct lr_error *err) {
+    if (e->options.tokenizer_only) return model_dir_open(path, MODEL_DIR_TOKENIZER, &e->dir, err);
+    enum lr_status status = model_dir_open(path, MODEL_DIR_WEIGHTS, &e->dir, err);
+    if (status != LR_EMODEL || !e->options.plan_only) return status;
+    return model_dir_open(path, MODEL_DIR_CONFIG, &e->dir, NULL) == LR_OK ? LR_OK : status;
+}
+
 static enum lr_status open_all(struct lr_engine *e, const char *path, struct lr_error *err) {
     bool text_only = e->options.tokenizer_only;
-    LR_TRY(model_dir_open(path, text_only ? MODEL_DIR_TOKENIZER : MODEL_DIR_WEIGHTS, &e->dir, err));
+    LR_TRY(open_dir(e, path, err));
     if (!text_only) LR_TRY(read_config(e, err));
     LR_TRY(find_template(e, err));
     if (text_only) return open_tokenizer(e, err);

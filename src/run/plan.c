@@ -42,7 +42,7 @@ enum lr_status lr_plan(struct lr_engine *e, const struct lr_session_options *opt
     facts.cold = store_cold_bytes(&e->store);
     plan_make(&facts, e->target, out);
     out->total = memory.total;
-    out->available = memory.room;
+    out->available = facts.ours;
     plan_advise(&facts, out);
     return tensors ? list_tensors(e, out, err) : LR_OK;
 }

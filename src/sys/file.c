@@ -154,20 +154,21 @@ static bool write_all(int fd, const char *data, size_t len) {
     return true;
 }
 
-/* The folder of `path`, made if it is missing: a failure shows when the file is opened. */
-static void make_folder(const char *path) {
+/* The folders above `path`, made where they are missing: a failure shows when the file is opened. */
+static void make_folders(const char *path) {
     char folder[512];
-    const char *slash = strrchr(path, '/');
-    if (!slash || slash == path || (size_t)(slash - path) >= sizeof folder) return;
-    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
-    mkdir(folder, 0777);
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        if ((size_t)(slash - path) >= sizeof folder) return;
+        snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+        mkdir(folder, 0777);
+    }
 }
 
 enum lr_status file_replace(const char *path, const char *data, size_t len, struct lr_error *err) {
     char aside[544];
     int n = snprintf(aside, sizeof aside, "%s.%ld.new", path, (long)getpid());
     if (n < 0 || (size_t)n >= sizeof aside) return fail_errno(err, path, "cannot be written", ENAMETOOLONG);
-    make_folder(path);
+    make_folders(path);
     int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) return fail_errno(err, aside, "cannot be written", errno);
     bool ok = write_all(fd, data, len);

@@ -23,8 +23,8 @@ enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err
 /* The size of a regular file; false where there is none. */
 bool file_size(const char *path, uint64_t *out);
 
-/* Writes a file whole or not at all: beside it, then renamed over it. The folder is made where it is missing
- * (one level). LR_EFAILED with the system's reason. */
+/* Writes a file whole or not at all: beside it, then renamed over it. Folders above it are made where they
+ * are missing. LR_EFAILED with the system's reason. */
 enum lr_status file_replace(const char *path, const char *data, size_t len, struct lr_error *err);
 
 /* The whole file, NUL-terminated (the NUL not counted), to be freed with lr_free. Refused above `max` bytes,

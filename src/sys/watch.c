@@ -13,7 +13,7 @@ enum lr_status watch_open(const char *root, uint64_t user_limit, struct watch **
     *out = lr_calloc(1, sizeof **out);
     if (!*out) return lr_fail_memory(err, "the watch", sizeof **out);
     (*out)->user_limit = user_limit;
-    snprintf((*out)->root, sizeof (*out)->root, "%s", root);
+    snprintf((*out)->root, sizeof(*out)->root, "%s", root);
     return LR_OK;
 }
 

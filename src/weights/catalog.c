@@ -124,12 +124,38 @@ enum lr_status catalog_open(const struct model_dir *dir, struct catalog *out, st
     return status;
 }
 
+enum lr_status catalog_make(size_t count, size_t name_bytes, struct catalog *out, struct lr_error *err) {
+    *out = (struct catalog){.tensors = lr_calloc(count, sizeof *out->tensors),
+                            .made_names = lr_malloc(name_bytes)};
+    if (out->tensors && out->made_names) return LR_OK;
+    catalog_close(out);
+    return lr_fail_memory(err, "the catalog", count * sizeof *out->tensors + name_bytes);
+}
+
+void catalog_add(struct catalog *c, struct lr_str name, enum lr_dtype dtype, uint64_t rows, uint64_t cols) {
+    char *own = c->made_names + c->made_bytes;
+    memcpy(own, name.data, name.len);
+    c->made_bytes += name.len;
+    struct tensor_record *t = &c->tensors[c->count++];
+    *t = (struct tensor_record){.name = {own, name.len}, .dtype = dtype, .rank = cols ? 2 : 1};
+    t->shape[0] = rows;
+    t->shape[1] = cols;
+    t->offset = c->total_bytes;
+    t->bytes = rows * (cols ? cols : 1) * lr_dtype_size(dtype);
+    c->total_bytes += t->bytes;
+}
+
+void catalog_sort(struct catalog *c) {
+    qsort(c->tensors, c->count, sizeof *c->tensors, compare_records);
+}
+
 void catalog_close(struct catalog *c) {
     for (size_t i = 0; i < c->n_files; i++) {
         lr_free(c->files[i].path);
         lr_free(c->files[i].names);
     }
     lr_free(c->files);
+    lr_free(c->made_names);
     lr_free(c->tensors);
     *c = (struct catalog){0};
 }

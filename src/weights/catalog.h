@@ -28,6 +28,8 @@ struct catalog {
     size_t count;
     struct catalog_file *files; /* [n_files] */
     size_t n_files;
+    char *made_names; /* of a catalog without files */
+    size_t made_bytes;
     uint64_t total_bytes; /* of all tensors */
 };
 
@@ -35,6 +37,13 @@ struct catalog {
  * headers agree in both directions (LR_EMODEL names the tensor and both files). */
 enum lr_status catalog_open(const struct model_dir *dir, struct catalog *out, struct lr_error *err);
 void catalog_close(struct catalog *c);
+
+/* A catalog that no file stands behind is built tensor by tensor (for a plan before the download): room for
+ * `count` records and `name_bytes` of their names, then each with its shape (cols 0: a vector), then sorted.
+ */
+enum lr_status catalog_make(size_t count, size_t name_bytes, struct catalog *out, struct lr_error *err);
+void catalog_add(struct catalog *c, struct lr_str name, enum lr_dtype dtype, uint64_t rows, uint64_t cols);
+void catalog_sort(struct catalog *c);
 
 /* The record called `name`, or NULL. O(log n). */
 const struct tensor_record *catalog_find(const struct catalog *c, struct lr_str name);
