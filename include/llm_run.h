@@ -232,6 +232,8 @@ struct lr_plan {
         available;    /* bytes: this process may use; the machine or group has, and has free */
     uint64_t weights; /* of the tensors that are used */
     uint64_t mapped, pinned, streamed; /* of them; streamed ones are read again in each pass */
+    uint64_t kv_now,
+        streamed_full; /* of the KV cache, what this plan allows for; streamed when all of it is in use */
     uint64_t kv, work, ring, tokenizer, fixed,
         pins;      /* what the process owns; pins: pinned weights in pages */
     uint64_t need; /* the sum of what it owns: the peak. Mapped weights are page cache and not part of it */

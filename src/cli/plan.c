@@ -92,11 +92,12 @@ static int write_head(struct lr_buf *b, const struct planning *g) {
     if (p->mode == LR_LOAD_MAP)
         return bad | lr_buf_append_str(b, LR_STR("It fits: the files are mapped and used in place.\n\n"));
     if (!p->streamed) return bad | lr_buf_append_str(b, LR_STR("It fits: all weights are copied.\n\n"));
-    return bad |
-           lr_buf_printf(b,
-                         "It fits in part: %s of weights stay in memory, %s are read\nfrom disk again for "
-                         "each token.\n\n",
-                         size_text(p->pinned, a), size_text(p->streamed, c));
+    bad |= lr_buf_printf(
+        b, "It fits in part: %s of weights stay in memory, %s are read from\ndisk again for each token",
+        size_text(p->pinned, a), size_text(p->streamed, c));
+    if (p->streamed_full > p->streamed)
+        bad |= lr_buf_printf(b, " (%s once the context is full)", size_text(p->streamed_full, a));
+    return bad | lr_buf_append_str(b, LR_STR(".\n\n"));
 }
 
 struct part {
@@ -135,14 +136,15 @@ static int write_bar(struct lr_buf *b, const struct part *parts, size_t n, uint6
 }
 
 static int write_parts(struct lr_buf *b, const struct lr_plan *p) {
-    char kv[64];
-    snprintf(kv, sizeof kv, "KV cache, %u positions (memory is taken as it fills)", p->context);
+    char kv[80], full[24];
+    snprintf(kv, sizeof kv, "of %s for all %u positions: taken as they fill", size_text(p->kv, full),
+             p->context);
     const struct part parts[] = {
         {"weights", "kept in memory", p->pins, 'W'},
         {"weights", "mapped: the system's page cache", p->mapped, p->fits ? 'M' : 0},
         {"weights", "read again for each token", p->streamed, 0},
         {"ring", "buffers for what is read", p->ring, 'R'},
-        {"KV cache", kv, p->kv, 'K'},
+        {"KV cache", kv, p->kv_now, 'K'},
         {"work space", "activations, logits", p->work, 'A'},
         {"tokenizer", "tables", p->tokenizer, 'T'},
         {"fixed", "program, threads, norms", p->fixed, 'F'},

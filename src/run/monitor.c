@@ -113,17 +113,16 @@ static enum lr_status leave_map(struct lr_engine *e, struct lr_error *err) {
 }
 
 /* The KV cache takes its memory as it grows, from the pins where there is nothing else. */
-static enum lr_status make_room(struct lr_engine *e, uint64_t kv, struct lr_error *err) {
-    if (e->store.mode != LR_LOAD_STREAM || !e->facts.kv_now || kv <= e->facts.kv_now) return LR_OK;
-    e->facts.kv_now = kv + kv / 4;
-    if (!e->plan.streamed && e->plan.need - e->plan.kv + e->facts.kv_now <= e->facts.budget) return LR_OK;
+static enum lr_status make_room(struct lr_engine *e, uint32_t positions, struct lr_error *err) {
+    if (e->store.mode != LR_LOAD_STREAM || positions <= e->facts.filled) return LR_OK;
+    e->facts.filled = positions + positions / 4;
     LR_TRY(planning_again(e, err));
     return loading_follow(e, err);
 }
 
-enum lr_status monitor_before_pass(struct lr_engine *e, uint64_t kv, struct lr_error *err) {
+enum lr_status monitor_before_pass(struct lr_engine *e, uint32_t positions, struct lr_error *err) {
     store_begin(&e->store, true);
-    enum lr_status status = make_room(e, kv, err);
+    enum lr_status status = make_room(e, positions, err);
     bool may_leave = e->options.load == LR_LOAD_AUTO && e->store.mode == LR_LOAD_MAP;
     if (status == LR_OK && may_leave && is_evicted(e)) status = leave_map(e, err);
     store_end(&e->store);

@@ -12,8 +12,8 @@ void monitor_close(struct lr_engine *e);
 
 /* store_boundary_fn: at most one look in 100 ms. `ctx` is the engine. */
 enum lr_status monitor_boundary(void *ctx, struct lr_error *err);
-/* Before a pass that will have written `kv` bytes of the cache: makes room for them, and changes the mode
+/* Before a pass after which `positions` of the KV cache are in use: makes room for them, and changes the mode
  * where that must be. */
-enum lr_status monitor_before_pass(struct lr_engine *e, uint64_t kv, struct lr_error *err);
+enum lr_status monitor_before_pass(struct lr_engine *e, uint32_t positions, struct lr_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* Plans for those who ask: --plan, and the memory part of an answer. */
 #include "base/mem.h"
 #include "run/planning.h"
+#include "run/session.h"
 #include "weights/units.h"
 
 static enum lr_where where(const struct plan_tensor *t, enum lr_load mode, uint64_t pinned) {
@@ -41,6 +42,10 @@ enum lr_status lr_plan(struct lr_engine *e, const struct lr_session_options *opt
     LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
     facts.cold = store_cold_bytes(&e->store);
     plan_make(&facts, e->target, out);
+    uint64_t streamed_full = out->streamed;
+    facts.filled = SESSION_FILLED;
+    plan_make(&facts, e->target, out);
+    out->streamed_full = streamed_full;
     out->total = memory.total;
     out->available = facts.ours;
     plan_advise(&facts, out);

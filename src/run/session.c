@@ -10,9 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Positions whose keys and values are part of the first plan; more take their memory when they come. */
-#define KV_AT_START 512u
-
 static float set_or(double value, double fallback) {
     return (float)(isnan(value) ? fallback : value);
 }
@@ -84,12 +81,6 @@ static enum lr_status check_options(const struct lr_engine *e, const struct lr_s
     return LR_OK;
 }
 
-/* Bytes of the KV cache up to `positions`, in whole blocks. */
-static uint64_t kv_up_to(const struct lr_session *s, uint32_t positions) {
-    uint64_t blocks = (positions + KERNEL_KV_BLOCK - 1) / KERNEL_KV_BLOCK;
-    return blocks * s->pool.block_bytes;
-}
-
 static enum lr_status allocate(struct lr_session *s, struct lr_error *err) {
     const struct lr_plan *plan = &s->engine->plan;
     const struct session_shape *shape = &s->engine->shape;
@@ -111,7 +102,7 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
     LR_TRY(planning_decide(e, o, err));
     remarks_on_session(s, o, &e->plan);
     LR_TRY(allocate(s, err));
-    e->facts.kv_now = kv_up_to(s, KV_AT_START);
+    e->facts.filled = SESSION_FILLED;
     LR_TRY(planning_again(e, err));
     LR_TRY(e->loaded ? loading_follow(e, err) : loading_run(e, err));
     e->sessions_bytes += s->bytes;
@@ -219,7 +210,7 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
                             enum forward_logits want, forward_logits_fn *on_logits, void *ctx,
                             struct lr_error *err) {
     LR_TRY(check_room(s, ids, n, err));
-    LR_TRY(monitor_before_pass(s->engine, kv_up_to(s, s->position + (uint32_t)n), err));
+    LR_TRY(monitor_before_pass(s->engine, s->position + (uint32_t)n, err));
     LR_TRY(kv_sequence_reserve(&s->sequence, s->position + (uint32_t)n, err));
     for (size_t at = 0; at < n;) {
         size_t left = n - at, take = left < s->work.chunk ? left : s->work.chunk;

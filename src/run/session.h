@@ -9,7 +9,9 @@
 #include "run/sampler.h"
 
 #define SESSION_CONTEXT 8192u /* positions when none are asked for, where the model has them */
-#define SESSION_RECENT  4u    /* ids: four bytes at least, a whole character */
+#define SESSION_FILLED                                                                                       \
+    512u /* of them, those that a plan allows for at first: more take their memory when they come */
+#define SESSION_RECENT 4u /* ids: four bytes at least, a whole character */
 
 struct lr_session {
     struct lr_engine *engine;

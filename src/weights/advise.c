@@ -86,7 +86,8 @@ static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
         size_of(missing(f, mapped.least)).text);
     if (!f->wanted && p->context > 2048)
         add(p,
-            "the KV cache grows up to %s with the text, which is then read from disk instead: -c bounds it",
+            "as the text grows the KV cache takes up to %s, and so much less of the weights stays: -c bounds "
+            "it",
             size_of(p->kv).text);
 }
 

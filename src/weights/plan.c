@@ -119,8 +119,7 @@ static enum lr_load choose_mode(const struct plan_facts *f) {
 /* Pins what the budget leaves; without a ring if that is all. */
 static void place_streamed(const struct plan_facts *f, const struct owned *o, uint64_t *pinned,
                            struct lr_plan *out) {
-    uint64_t kv = f->kv_now && f->kv_now < o->kv ? f->kv_now : o->kv, used = o->sum - o->kv + kv, bytes;
-    uint64_t room = used < f->budget ? f->budget - used : 0;
+    uint64_t used = o->sum - o->kv + out->kv_now, room = used < f->budget ? f->budget - used : 0, bytes;
     place_pins(f, room, pinned);
     place_sum(f, pinned, &bytes, &out->pins, &out->streamed);
     out->pinned = bytes;
@@ -182,9 +181,10 @@ void plan_judge(const struct plan_facts *f, struct lr_plan *out) {
 void plan_make(const struct plan_facts *f, uint64_t *pinned, struct lr_plan *out) {
     struct owned o = judge(f, out);
     for (size_t i = 0; i < f->n_tensors; i++) out->weights += f->tensors[i].record->bytes;
+    out->kv_now = f->filled && f->filled < out->context ? owned_with(f, f->filled, out->chunk).kv : o.kv;
     place(f, &o, pinned, out);
     out->mapped = out->mode == LR_LOAD_MAP ? out->weights : 0;
-    if (lr_add_u64(o.sum, out->pins + out->ring, &out->need)) out->need = UINT64_MAX;
+    if (lr_add_u64(o.sum - o.kv + out->kv_now, out->pins + out->ring, &out->need)) out->need = UINT64_MAX;
     if (out->need < f->opening + f->fixed) out->need = f->opening + f->fixed;
     predict_speed(f, out);
 }

@@ -57,7 +57,7 @@ struct plan_facts {
     uint32_t limit;   /* the most positions when none are asked for */
     uint32_t maximum; /* the model's own */
     uint32_t chunk;   /* tokens in one pass asked for; 0: chosen */
-    uint64_t kv_now;  /* bytes of the KV cache that will be written to before the next plan; 0: all of it */
+    uint32_t filled;  /* positions of the KV cache that may be written to before the next plan; 0: all */
     plan_session_fn *session, *session_narrow; /* narrow: with a KV cache of f16 where it is f32, else NULL */
     const void *session_ctx;
     struct plan_rates rates;
