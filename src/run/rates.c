@@ -5,6 +5,7 @@
 #include "run/planning.h"
 #include "sys/clock.h"
 #include "sys/probe.h"
+#include "weights/units.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -52,7 +53,7 @@ static void keep(const struct lr_engine *e, const char *name, const char *const 
     struct lr_buf text = {0};
     if (!kept_path(e, name, path, sizeof path)) return;
     int bad = lr_buf_printf(&text, "{\"taken\":%.0f", clock_wall());
-    for (size_t i = 0; i < n; i++) bad |= lr_buf_printf(&text, ",\"%s\":%.6g", keys[i], values[i]);
+    for (size_t i = 0; i < n; i++) bad |= lr_buf_printf(&text, ",\"%s\":%.17g", keys[i], values[i]);
     bad |= lr_buf_append_str(&text, LR_STR("}\n"));
     if (!bad) file_replace(path, text.data, text.len, NULL);
     lr_buf_free(&text);
@@ -85,7 +86,8 @@ enum lr_status rates_measure_disk(struct lr_engine *e, struct lr_error *err) {
         if (v[0] > 0) keep(e, name, disk_keys, v, 4);
     }
     e->rates.disk = v[0];
-    e->rates.block = (uint32_t)fmin(v[1], 16 << 20);
+    e->rates.block =
+        v[1] > UNIT_BYTES ? (uint32_t)(fmin(v[1], 16 << 20) / UNIT_BYTES) * UNIT_BYTES : UNIT_BYTES;
     e->rates.depth = (uint32_t)fmin(v[2], 32);
     e->way = v[3] > 0 ? DISK_BUFFERED : DISK_DIRECT;
     return LR_OK;

@@ -36,7 +36,7 @@ struct plan_rates {
     double disk;           /* bytes that the files' disk gives */
     double product;        /* bytes of weights that products with one activation pass over */
     double prefill;        /* multiply-adds of products with many activations */
-    uint32_t block, depth; /* how the disk likes to be read: bytes at a time, reads at a time */
+    uint32_t block, depth; /* how the disk likes to be read: bytes at a time (whole units), reads at a time */
 };
 
 struct plan_facts {
