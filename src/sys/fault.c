@@ -45,16 +45,16 @@ static bool read_slot(const struct slot *s, struct range *out) {
     return !(turn & 1) && out->end && atomic_load_explicit(&s->turn, memory_order_relaxed) == turn;
 }
 
-/* The greatest end of the ranges that hold `address`; 0 where none does. */
+/* The end of a range that holds `address`; 0 where none does. */
 static uintptr_t end_of_guard(uintptr_t address) {
-    uintptr_t end = 0;
     struct range r;
     unsigned count = atomic_load(&slots_seen);
     for (unsigned i = 0; i < count; i++)
-        if (read_slot(&slots[i], &r) && r.begin <= address && address < r.end && r.end > end) end = r.end;
-    return end;
+        if (read_slot(&slots[i], &r) && r.begin <= address && address < r.end) return r.end;
+    return 0;
 }
 
+/* Of all ranges with bytes between the two: tensors may share a page. */
 static void raise_flags(uintptr_t begin, uintptr_t end) {
     struct range r;
     unsigned count = atomic_load(&slots_seen);

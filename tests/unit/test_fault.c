@@ -120,6 +120,20 @@ static void each_range_has_its_flag(void **state) {
     unmap(&b);
 }
 
+static void neighbours_in_one_page_are_both_told(void **state) {
+    (void)state;
+    struct mapped m = map_file();
+    volatile int left = 0, right = 0;
+    guard(m.data, page + page / 2, &left);
+    guard(m.data + page + page / 2, page, &right);
+    cut(&m, 1);
+    assert_int_equal(touch(m.data + page), 0);
+    assert_true(left && right);
+    fault_release(m.data);
+    fault_release(m.data + page + page / 2);
+    unmap(&m);
+}
+
 static void *touch_all(void *data) {
     size_t sum = 0;
     for (size_t i = 0; i < PAGES; i++) sum += touch((uint8_t *)data + (PAGES - 1 - i) * page);
@@ -239,18 +253,19 @@ static void foreign_faults_go_to_the_earlier_handler(void **state) {
 static void sent_signals_are_not_ours(void **state) {
     (void)state;
     volatile int raised = 0;
+    const void *everywhere = (const void *)1;
     struct sigaction before;
     sigaction(SIGBUS, NULL, &before);
     set_handler(plain_handler);
     plain_calls = 0;
-    guard(NULL, UINTPTR_MAX, &raised);
+    guard(everywhere, (size_t)1 << 47, &raised);
     if (sigsetjmp(out, 1) == 0) {
         raise(SIGBUS);
         fail_msg("the signal was lost");
     }
     assert_int_equal(plain_calls, 1);
     assert_false(raised);
-    fault_release(NULL);
+    fault_release(everywhere);
     sigaction(SIGBUS, &before, NULL);
 }
 
@@ -372,6 +387,7 @@ int main(void) {
         cmocka_unit_test(lost_pages_read_as_zeros_and_raise_the_flag),
         cmocka_unit_test(a_range_that_ends_within_a_page),
         cmocka_unit_test(each_range_has_its_flag),
+        cmocka_unit_test(neighbours_in_one_page_are_both_told),
         cmocka_unit_test(faults_in_many_threads),
         cmocka_unit_test(faults_while_the_table_changes),
         cmocka_unit_test(foreign_faults_go_to_the_earlier_handler),
