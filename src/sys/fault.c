@@ -154,7 +154,8 @@ static enum lr_status guard_locked(struct range r, struct lr_error *err) {
 }
 
 enum lr_status fault_guard(const void *base, uint64_t bytes, volatile int *raised, struct lr_error *err) {
-    struct range r = {(uintptr_t)base, 0, raised};
+    struct range r = {.begin = (uintptr_t)base};
+    r.raised = raised;
     if (!bytes) return LR_OK;
     if (__builtin_add_overflow(r.begin, bytes, &r.end))
         return lr_fail(err, LR_EFAILED, "a range of %s bytes cannot be guarded: it goes beyond all addresses",
