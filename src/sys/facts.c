@@ -15,6 +15,37 @@ enum lr_status facts_read(const char *folder, const char *name, struct lr_buf *t
     return status == LR_EMEMORY ? lr_fail(err, status, "%s", why.message) : LR_OK;
 }
 
+enum lr_status facts_file_name(struct facts_file *f, const char *folder, const char *name, bool keep,
+                               struct lr_error *err) {
+    struct lr_buf path = {0};
+    if (lr_buf_printf(&path, "%s/%s", folder, name)) return lr_fail_memory(err, name, strlen(name));
+    *f = (struct facts_file){.path = path.data, .fd = -1, .keep = keep};
+    return LR_OK;
+}
+
+enum lr_status facts_file_read(struct facts_file *f, struct lr_str *text, struct lr_error *err) {
+    *text = (struct lr_str){0};
+    if (!f->path) return LR_OK;
+    enum lr_status status = LR_EFAILED;
+    if (f->fd >= 0) status = file_read_again(f->fd, f->path, MAX_BYTES, &f->text, NULL);
+    if (status != LR_OK && status != LR_EMEMORY) {
+        file_let_go(&f->fd);
+        status = file_keep(f->path, &f->fd, NULL);
+        if (status == LR_OK) status = file_read_again(f->fd, f->path, MAX_BYTES, &f->text, NULL);
+    }
+    if (status != LR_OK || !f->keep) file_let_go(&f->fd);
+    if (status == LR_EMEMORY) return lr_fail(err, status, "%s: no memory to read it", f->path);
+    if (status == LR_OK) *text = lr_buf_str(&f->text);
+    return LR_OK;
+}
+
+void facts_file_close(struct facts_file *f) {
+    if (f->path) file_let_go(&f->fd);
+    lr_free(f->path);
+    lr_buf_free(&f->text);
+    *f = (struct facts_file){0};
+}
+
 static bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\n';
 }
@@ -95,6 +126,15 @@ uint64_t facts_count(struct lr_str text, const char *key) {
 uint64_t facts_kb(struct lr_str text, const char *key) {
     uint64_t kb = facts_count(text, key);
     return kb > UINT64_MAX / 1024 ? 0 : kb * 1024;
+}
+
+uint64_t facts_full_stall(struct lr_str text) {
+    struct lr_str line, word;
+    uint64_t total = 0;
+    if (!facts_value(text, "full", &line)) return 0;
+    while (facts_word(&line, &word))
+        if (lr_str_starts(word, LR_STR("total=")) && facts_number(lr_str_from(word, 6), &total)) return total;
+    return 0;
 }
 
 uint32_t facts_cpus_count(const struct facts_cpus *set) {

@@ -1,5 +1,5 @@
 /* facts.h - the small text files that the kernel writes (proc, control groups, topology), and pure parsers
- * of what they say. Used by memory, cpu and cgroup in this room. */
+ * of what they say. Used by memory, memory_groups, watch, cpu and cgroup in this room. */
 #ifndef LR_SYS_FACTS_H
 #define LR_SYS_FACTS_H
 
@@ -11,6 +11,21 @@
 /* The text of `folder`/`name`, to be freed with lr_buf_free. A file that is missing or cannot be read gives
  * an empty text: a fact that is not there. LR_EMEMORY only. */
 enum lr_status facts_read(const char *folder, const char *name, struct lr_buf *text, struct lr_error *err);
+
+/* One such file, read once or many times; {0} is one that is never there. */
+struct facts_file {
+    char *path;
+    int fd;    /* -1: not open */
+    bool keep; /* open, between two readings */
+    struct lr_buf text;
+};
+/* Names the file; it is opened when it is read. LR_EMEMORY only. */
+enum lr_status facts_file_name(struct facts_file *f, const char *folder, const char *name, bool keep,
+                               struct lr_error *err);
+/* What it says now, as facts_read has it, valid until it is read again. A file that is missing is looked for
+ * each time; one whose control group is gone, too. */
+enum lr_status facts_file_read(struct facts_file *f, struct lr_str *text, struct lr_error *err);
+void facts_file_close(struct facts_file *f);
 
 /* Takes the next line (without its end) off `rest`; false when nothing is left. */
 bool facts_line(struct lr_str *rest, struct lr_str *line);
@@ -31,6 +46,10 @@ bool facts_value(struct lr_str text, const char *key, struct lr_str *value);
 /* As a number, or as a number of kB given in bytes; 0 when there is none. */
 uint64_t facts_count(struct lr_str text, const char *key);
 uint64_t facts_kb(struct lr_str text, const char *key);
+
+/* The microseconds in all for which everybody waited for memory, from a text such as /proc/pressure/memory:
+ * the `total` of its line `full`; 0 when there is none. */
+uint64_t facts_full_stall(struct lr_str text);
 
 /* A set of processors. */
 #define FACTS_MAX_CPUS 8192u

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* One range. The handler may look at it while another thread writes it: `turn` is odd meanwhile. */
 struct slot {
@@ -43,16 +45,16 @@ static bool read_slot(const struct slot *s, struct range *out) {
     return !(turn & 1) && out->end && atomic_load_explicit(&s->turn, memory_order_relaxed) == turn;
 }
 
-/* The greatest end of the ranges that hold `address`; 0 where none does. */
+/* The end of a range that holds `address`; 0 where none does. */
 static uintptr_t end_of_guard(uintptr_t address) {
-    uintptr_t end = 0;
     struct range r;
     unsigned count = atomic_load(&slots_seen);
     for (unsigned i = 0; i < count; i++)
-        if (read_slot(&slots[i], &r) && r.begin <= address && address < r.end && r.end > end) end = r.end;
-    return end;
+        if (read_slot(&slots[i], &r) && r.begin <= address && address < r.end) return r.end;
+    return 0;
 }
 
+/* Of all ranges with bytes between the two: tensors may share a page. */
 static void raise_flags(uintptr_t begin, uintptr_t end) {
     struct range r;
     unsigned count = atomic_load(&slots_seen);
@@ -70,8 +72,9 @@ static bool map_zeros(const siginfo_t *info) {
     if (!end) return false;
     end = (end + ~page_mask) & page_mask;
     raise_flags(begin, end);
-    return mmap((char *)info->si_addr - (address - begin), end - begin, PROT_READ,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+    /* past the library's mmap: the thread sanitizer's takes this for a write that others must wait for */
+    return syscall(SYS_mmap, begin, end - begin, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+           -1;
 }
 
 /* An instruction that faulted does so again when it is returned to, and then meets what was there before us;
@@ -151,7 +154,8 @@ static enum lr_status guard_locked(struct range r, struct lr_error *err) {
 }
 
 enum lr_status fault_guard(const void *base, uint64_t bytes, volatile int *raised, struct lr_error *err) {
-    struct range r = {(uintptr_t)base, 0, raised};
+    struct range r = {.begin = (uintptr_t)base};
+    r.raised = raised;
     if (!bytes) return LR_OK;
     if (__builtin_add_overflow(r.begin, bytes, &r.end))
         return lr_fail(err, LR_EFAILED, "a range of %s bytes cannot be guarded: it goes beyond all addresses",

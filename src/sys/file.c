@@ -71,30 +71,31 @@ static ssize_t read_some(int fd, char *to, size_t len) {
 }
 
 /* Reads until the end, or until `max` bytes are there and the end is not. */
-static enum lr_status read_to_end(int fd, const char *path, uint64_t max, uint64_t expected, char **data,
-                                  size_t *len, struct lr_error *err) {
-    size_t cap = 0, want = expected < max ? (size_t)expected + 2 : 4096;
-    *data = NULL;
-    *len = 0;
+static enum lr_status read_to_end(int fd, const char *path, uint64_t max, uint64_t expected,
+                                  struct lr_buf *text, struct lr_error *err) {
+    size_t want = expected < max ? (size_t)expected + 2 : 4096;
+    text->len = 0;
     for (;;) {
-        if (lr_grow(data, &cap, want, 1)) return lr_fail_memory(err, path, want);
-        ssize_t n = read_some(fd, *data + *len, cap - *len - 1);
+        if (lr_grow(&text->data, &text->cap, want, 1)) return lr_fail_memory(err, path, want);
+        ssize_t n = read_some(fd, text->data + text->len, text->cap - text->len - 1);
         if (n < 0) return fail_errno(err, path, "cannot be read", errno);
         if (n == 0) break;
-        *len += (size_t)n;
-        if (*len > max)
+        text->len += (size_t)n;
+        if (text->len > max)
             return lr_fail(err, LR_EMODEL, "%s is larger than %s bytes, the most that is read", path,
                            lr_commas(max).text);
-        if (*len + 1 == cap) want = cap + 1;
+        if (text->len + 1 == text->cap) want = text->cap + 1;
     }
-    (*data)[*len] = '\0';
+    text->data[text->len] = '\0';
     return LR_OK;
 }
 
 enum lr_status file_read_all(const char *path, uint64_t max, char **data, size_t *len, struct lr_error *err) {
     int fd = -1;
     struct stat st = {0};
+    struct lr_buf text = {0};
     *data = NULL;
+    *len = 0;
     LR_TRY(open_file(path, &fd, &st, err));
     uint64_t size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     enum lr_status status;
@@ -102,12 +103,38 @@ enum lr_status file_read_all(const char *path, uint64_t max, char **data, size_t
         status = lr_fail(err, LR_EMODEL, "%s has %s bytes, at most %s are read", path, lr_commas(size).text,
                          lr_commas(max).text);
     else
-        status = read_to_end(fd, path, max, size, data, len, err);
+        status = read_to_end(fd, path, max, size, &text, err);
     close(fd);
-    if (status == LR_OK) return LR_OK;
-    lr_free(*data);
-    *data = NULL;
+    if (status != LR_OK) {
+        lr_buf_free(&text);
+        return status;
+    }
+    *data = text.data;
+    *len = text.len;
+    return LR_OK;
+}
+
+enum lr_status file_keep(const char *path, int *fd, struct lr_error *err) {
+    struct stat st;
+    enum lr_status status = open_file(path, fd, &st, err);
+    if (status != LR_OK) *fd = -1;
     return status;
+}
+
+enum lr_status file_read_again(int fd, const char *path, uint64_t max, struct lr_buf *text,
+                               struct lr_error *err) {
+    enum lr_status status = LR_OK;
+    if (lseek(fd, 0, SEEK_SET) != 0)
+        status = fail_errno(err, path, "cannot be read again", errno);
+    else
+        status = read_to_end(fd, path, max, UINT64_MAX, text, err);
+    if (status != LR_OK) text->len = 0;
+    return status;
+}
+
+void file_let_go(int *fd) {
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
 }
 
 /* Reads up to `want` bytes into a new buffer. */

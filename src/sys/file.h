@@ -32,6 +32,15 @@ enum lr_status file_replace(const char *path, const char *data, size_t len, stru
  * /proc files, whose size is given as 0. */
 enum lr_status file_read_all(const char *path, uint64_t max, char **data, size_t *len, struct lr_error *err);
 
+/* Keeps a file open to be read again and again; *fd is -1 where it cannot be. */
+enum lr_status file_keep(const char *path, int *fd, struct lr_error *err);
+/* The whole of it as it is now, into `text`, whose memory is used again; empty when it fails. Else as above.
+ */
+enum lr_status file_read_again(int fd, const char *path, uint64_t max, struct lr_buf *text,
+                               struct lr_error *err);
+/* Closes it and makes it -1. */
+void file_let_go(int *fd);
+
 /* The first `want` bytes of a file (fewer where it is shorter: *len says how many), NUL-terminated, to be
  * freed with lr_free, and the file's whole size. */
 enum lr_status file_read_head(const char *path, uint64_t want, char **data, size_t *len, uint64_t *file_size,

@@ -16,7 +16,7 @@
 #define MEMORY_UNLIMITED UINT64_MAX
 
 struct memory_info {
-    uint64_t total;         /* MemTotal or the smallest cgroup limit */
+    uint64_t total; /* MemTotal or the smallest cgroup limit; usage, for the policy, is 1 - budget/total */
     uint64_t mem_total;     /* MemTotal */
     uint64_t mem_available; /* MemAvailable (MemFree + reclaimable where the kernel does not say) */
     uint64_t swap_used_by_us;
@@ -38,6 +38,17 @@ struct memory_info {
  * is missing from the process. */
 enum lr_status memory_read(const char *root, uint64_t user_limit, struct memory_info *out,
                            struct lr_error *err);
+
+/* The same, read again and again from files that stay open: what it costs to look while working (watch.h).
+ * Limits that are set later are seen, and so is a move to another control group. Not thread-safe. */
+struct memory_facts;
+enum lr_status memory_facts_open(const char *root, struct memory_facts **out, struct lr_error *err);
+enum lr_status memory_facts_read(struct memory_facts *f, uint64_t user_limit, struct memory_info *out,
+                                 struct lr_error *err);
+/* A number that grows whenever work has stood still for want of memory, from what the kernel has of it: PSI
+ * of the machine and the groups, and the groups' memory.events. For comparing with the one before. */
+enum lr_status memory_facts_stalls(struct memory_facts *f, uint64_t *stalls, struct lr_error *err);
+void memory_facts_close(struct memory_facts *f);
 
 /* Own + room that it takes for the budget to be `budget`: the inverse of what is told above. */
 uint64_t memory_for_budget(uint64_t budget);

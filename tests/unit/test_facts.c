@@ -221,6 +221,50 @@ static void missing_file_is_an_empty_text(void **state) {
     lr_buf_free(&text);
 }
 
+static void full_stalls_are_found(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t total;
+    } rows[] = {
+        {"some avg10=0.00 avg60=0.00 avg300=0.00 total=12\nfull avg10=0.00 avg60=1.50 avg300=0.00 "
+         "total=345\n",
+         345},
+        {"some avg10=0.00 total=12\n", 0},
+        {"full total=18446744073709551616\n", 0},
+        {"full avg10=0.00 total=\nfull total=3\n", 0},
+        {"fuller total=3\n", 0},
+        {"", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(facts_full_stall(lr_str_of(rows[i].text)), rows[i].total);
+}
+
+static void files_are_read_again(void **state) {
+    (void)state;
+    char *folder = support_make_folder();
+    for (int keep = 0; keep < 2; keep++) {
+        struct facts_file f = {0};
+        struct lr_str text;
+        assert_int_equal(facts_file_read(&f, &text, NULL), LR_OK); /* without a name */
+        assert_int_equal(text.len, 0);
+        assert_int_equal(facts_file_name(&f, folder, keep ? "kept" : "f", keep, NULL), LR_OK);
+        assert_int_equal(facts_file_read(&f, &text, NULL), LR_OK);
+        assert_int_equal(text.len, 0);
+        static const char *const says[] = {"one", "", "a longer text", "two"};
+        for (int i = 0; i < 4; i++) {
+            support_write_file(folder, keep ? "kept" : "f", says[i], strlen(says[i]));
+            assert_int_equal(facts_file_read(&f, &text, NULL), LR_OK);
+            assert_true(lr_str_is(text, says[i]));
+            assert_int_equal(f.fd >= 0, keep);
+        }
+        facts_file_close(&f);
+        assert_null(f.path);
+        facts_file_close(&f);
+    }
+    support_remove_folder(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_split),
@@ -231,6 +275,8 @@ int main(void) {
         cmocka_unit_test(places_are_found),
         cmocka_unit_test(place_survives_refused_memory),
         cmocka_unit_test(missing_file_is_an_empty_text),
+        cmocka_unit_test(full_stalls_are_found),
+        cmocka_unit_test(files_are_read_again),
     };
     return cmocka_run_group_tests_name("facts", tests, NULL, NULL);
 }

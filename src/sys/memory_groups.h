@@ -1,0 +1,40 @@
+/* memory_groups.h - what the control groups that we are in leave us, read once or many times. Used by memory
+ * alone, whose head says what counts as used. */
+#ifndef LR_SYS_MEMORY_GROUPS_H
+#define LR_SYS_MEMORY_GROUPS_H
+
+#include "sys/facts.h"
+
+struct memory_group;
+
+/* Our own groups and all their ancestors, in both versions; {0} is none. */
+struct memory_groups {
+    struct memory_group *all; /* [count]: for each version bottom up */
+    size_t count, cap;
+    struct lr_buf member;          /* the text of proc/self/cgroup that they were found by */
+    struct facts_file member_file; /* the same, as it is now */
+    bool keep;                     /* the files stay open */
+};
+
+/* LR_EMEMORY only, as the other two. On failure nothing needs closing. */
+enum lr_status memory_groups_open(const char *root, bool keep, struct memory_groups *out,
+                                  struct lr_error *err);
+/* Reads the smallest limit, and the smallest limit - used; MEMORY_UNLIMITED where there are none. Where we
+ * have been moved to another group, it finds the groups anew. */
+enum lr_status memory_groups_read(struct memory_groups *g, const char *root, uint64_t *limit, uint64_t *room,
+                                  struct lr_error *err);
+/* Adds to `sum` what grows whenever a group is short of memory: microseconds of full stalls, times that
+ * memory.high or memory.max was met (v2 alone). Of the groups that were read last. */
+enum lr_status memory_groups_stalls(struct memory_groups *g, uint64_t *sum, struct lr_error *err);
+void memory_groups_close(struct memory_groups *g);
+
+/* What is left of `limit`; an unlimited one stays so. */
+static inline uint64_t memory_left(uint64_t limit, uint64_t used) {
+    if (limit == FACTS_UNLIMITED) return limit;
+    return used < limit ? limit - used : 0;
+}
+static inline uint64_t memory_smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+#endif
