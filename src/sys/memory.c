@@ -76,6 +76,7 @@ static enum lr_status read_limits(struct memory_facts *f, struct memory_info *ou
 
 static void conclude(uint64_t user_limit, struct memory_info *m) {
     m->total = memory_smaller(m->mem_total, m->cgroup_limit);
+    if (user_limit) m->total = memory_smaller(m->total, user_limit);
     m->room = memory_smaller(m->mem_available, memory_smaller(m->cgroup_room, m->commit_room));
     m->room = memory_smaller(m->room, memory_left(m->data_limit, m->own_data));
     uint64_t user_room = user_limit ? memory_left(user_limit, m->own_anonymous) : MEMORY_UNLIMITED;

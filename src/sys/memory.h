@@ -16,7 +16,8 @@
 #define MEMORY_UNLIMITED UINT64_MAX
 
 struct memory_info {
-    uint64_t total; /* MemTotal or the smallest cgroup limit; usage, for the policy, is 1 - budget/total */
+    uint64_t total; /* MemTotal, or the smallest limit of a cgroup or the user's; usage, for the policy, is 1
+                       - budget/total */
     uint64_t mem_total;     /* MemTotal */
     uint64_t mem_available; /* MemAvailable (MemFree + reclaimable where the kernel does not say) */
     uint64_t swap_used_by_us;
