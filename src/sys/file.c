@@ -38,10 +38,14 @@ enum lr_status file_refuse_unknown(const char *path, struct lr_error *err) {
     return fail_errno(err, path, "cannot be examined", code);
 }
 
+enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err) {
+    return fail_errno(err, path, "cannot be opened", code);
+}
+
 /* Opens for reading; folders, which open() accepts, are refused here. */
 static enum lr_status open_file(const char *path, int *fd, struct stat *st, struct lr_error *err) {
     *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0) return fail_errno(err, path, "cannot be opened", errno);
+    if (*fd < 0) return file_refuse_open(path, errno, err);
     enum lr_status status = LR_OK;
     if (fstat(*fd, st) != 0)
         status = fail_errno(err, path, "cannot be examined", errno);

@@ -1,4 +1,5 @@
-/* file.h - files and folders: whole small files, read-only maps, listings. The one place that opens files.
+/* file.h - files and folders: whole small files, read-only maps, listings. The one place that opens files,
+ * but for disk.h, which reads large ones in parts.
  *
  * Used by format (JSON, safetensors headers), text (tokenizer files), weights (maps), sys (proc and cgroup).
  */
@@ -15,6 +16,8 @@ enum file_kind { FILE_ABSENT, FILE_REGULAR, FILE_FOLDER, FILE_OTHER, FILE_DANGLI
 enum file_kind file_kind(const char *path);
 /* The failure of a path that is FILE_UNKNOWN, with the system's reason. */
 enum lr_status file_refuse_unknown(const char *path, struct lr_error *err);
+/* The failure of open() with `code`. */
+enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err);
 
 /* The whole file, NUL-terminated (the NUL not counted), to be freed with lr_free. Refused above `max` bytes,
  * for folders, and for anything that cannot be read; the message names the path and the reason. Works for
