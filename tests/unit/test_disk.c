@@ -1,13 +1,17 @@
-/* Parts of large files: every boundary, each way, faults at every read, files that change underneath. */
+/* Parts of large files: every boundary, each way, faults at every read, files that change underneath; and the
+ * measurement of the disk's rate. */
 #include "support/support.h"
 
 #include "sys/clock.h"
 #include "sys/disk.h"
+#include "sys/probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -625,6 +629,155 @@ static void many_may_read_at_a_time(void **state) {
     disk_close(&f);
 }
 
+/* ---- the rate */
+
+enum { LARGE = 512 };
+
+/* A file of `mib` MiB that takes no space: what matters here is which parts are read, and when. */
+static struct disk_file open_large(const char *path, unsigned mib) {
+    struct disk_file f;
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)mib * MIB), 0);
+    close(fd);
+    assert_int_equal(disk_open(path, &f, &err), LR_OK);
+    return f;
+}
+
+/* How often each MiB was asked for. */
+struct visits {
+    atomic_uint of[LARGE], reads;
+    atomic_int answer; /* 0: all is passed on */
+};
+static int64_t visit(void *ctx, uint64_t offset, uint64_t bytes) {
+    struct visits *v = ctx;
+    for (uint64_t i = offset / MIB; i < (offset + bytes) / MIB; i++) atomic_fetch_add(&v->of[i], 1);
+    unsigned n = atomic_fetch_add(&v->reads, 1);
+    int answer = atomic_load(&v->answer);
+    return answer && n >= 20 ? answer : INT64_MAX;
+}
+
+static void is_default(struct disk_rate r, const struct disk_file *f, uint32_t depth) {
+    assert_true(r.bytes_per_s == 0 && r.block == MIB && r.depth == depth);
+    assert_int_equal(r.way, f->direct >= 0 ? DISK_DIRECT : DISK_BUFFERED);
+}
+
+static void measures_without_reading_a_part_twice(void **state) {
+    (void)state;
+    static const unsigned most[] = {8, 17, 64, 1000};
+    struct disk_file f = open_large(at("large"), LARGE);
+    bool cold = can_be_cold(&f);
+    for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+        struct visits v = {.reads = 0};
+        struct disk_rate r;
+        double begin = clock_now();
+        disk_inject(visit, &v);
+        assert_int_equal(probe_disk(&f, 0.1, (uint64_t)most[i] * MIB, &r, &err), LR_OK);
+        disk_inject(NULL, NULL);
+        double took = clock_now() - begin;
+        printf("%.0f MB/s %s, %u MiB x %u; %.3f s\n", r.bytes_per_s / 1e6,
+               r.way == DISK_DIRECT ? "direct" : "buffered", r.block / MIB, r.depth, took);
+        assert_true(took < 2);
+        assert_true(r.bytes_per_s > 0);
+        assert_true((uint64_t)r.block * r.depth <= (uint64_t)(most[i] < 64 ? most[i] : 64) * MIB);
+        unsigned low = 0, high = 0;
+        for (int k = 0; k < LARGE; k++) {
+            assert_true(v.of[k] <= 1);
+            *(k < LARGE / 2 ? &low : &high) += v.of[k];
+        }
+        assert_true(low >= 8 && high >= 8);
+        if (cold) assert_int_equal(pages_there(&f), 0);
+    }
+    disk_close(&f);
+}
+
+static void measures_buffered_where_there_is_no_direct(void **state) {
+    (void)state;
+    struct disk_file f = open_large(at("buffered"), LARGE);
+    struct disk_rate r;
+    if (f.direct >= 0) close(f.direct);
+    f.direct = -1;
+    if (can_be_cold(&f)) {
+        assert_int_equal(probe_disk(&f, 0.05, 64 * MIB, &r, &err), LR_OK);
+        assert_true(r.bytes_per_s > 0 && r.way == DISK_BUFFERED);
+        assert_int_equal(pages_there(&f), 0);
+    }
+    f.look = DISK_LOOK_NONE; /* it could all come from the cache */
+    assert_int_equal(probe_disk(&f, 0.05, 64 * MIB, &r, &err), LR_OK);
+    is_default(r, &f, 16);
+    disk_close(&f);
+}
+
+static void measures_nothing_that_is_cached(void **state) {
+    (void)state;
+    struct disk_file f = open_large(at("all"), 64);
+    struct disk_rate r;
+    if (f.direct >= 0) close(f.direct);
+    f.direct = -1;
+    uint8_t *all = malloc(64 * MIB);
+    assert_non_null(all);
+    assert_int_equal(disk_copy(&f, 0, 64 * MIB, all, &err), LR_OK);
+    free(all);
+    assert_int_equal(probe_disk(&f, 0.05, 64 * MIB, &r, &err), LR_OK);
+    is_default(r, &f, 16);
+    disk_close(&f);
+}
+
+static void says_when_it_cannot_measure(void **state) {
+    (void)state;
+    struct visits v = {.reads = 0};
+    struct disk_rate r;
+    struct disk_file f = open_large(at("small"), 63);
+    disk_inject(visit, &v);
+    assert_int_equal(probe_disk(&f, 0.25, 64 * MIB, &r, &err), LR_OK);
+    is_default(r, &f, 16);
+    disk_close(&f);
+    f = open_large(at("large"), LARGE);
+    v.reads = 0;
+    assert_int_equal(probe_disk(&f, 0.25, 8 * MIB - 1, &r, &err), LR_OK);
+    is_default(r, &f, 8);
+    assert_int_equal(v.reads, 0);
+    disk_inject(NULL, NULL);
+    disk_close(&f);
+}
+
+static void tells_of_a_read_that_fails(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct visits v = {.reads = 0};
+        struct disk_rate r;
+        struct disk_file f = open_large(at("failing"), LARGE);
+        if (i == 0) v.answer = -EIO;
+        if (i == 1) assert_int_equal(truncate(at("failing"), 0), 0);
+        disk_inject(visit, &v);
+        assert_int_equal(probe_disk(&f, 0.25, 64 * MIB, &r, &err), i ? LR_EMODEL : LR_EFAILED);
+        assert_non_null(strstr(err.message, i ? "cut short" : "failing: cannot be read at byte "));
+        v.reads = 0;
+        assert_int_equal(probe_disk(&f, 0.25, 64 * MIB, &r, NULL), i ? LR_EMODEL : LR_EFAILED);
+        disk_inject(NULL, NULL);
+        is_default(r, &f, 16);
+        disk_close(&f);
+    }
+}
+
+/* No addresses to be had: the rate is not known, which is no failure. */
+static int probe_without_addresses(void) {
+    struct disk_file f = open_large(at("large"), LARGE);
+    struct disk_rate r = {.bytes_per_s = 1};
+    struct rlimit none = {1, 1};
+    if (setrlimit(RLIMIT_AS, &none)) return 2;
+    return probe_disk(&f, 0.1, 64 * MIB, &r, &err) != LR_OK || r.bytes_per_s != 0;
+}
+
+static void does_without_memory(void **state) {
+    (void)state;
+#ifdef SUPPORT_SHADOWED
+    printf("limits on addresses do not go with a sanitizer\n");
+    skip();
+#endif
+    assert_int_equal(support_in_child(probe_without_addresses), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(superset_is_whole_blocks),
@@ -642,6 +795,12 @@ int main(void) {
         cmocka_unit_test(a_file_cut_short_is_told),
         cmocka_unit_test(tells_writes_from_other_changes),
         cmocka_unit_test(many_may_read_at_a_time),
+        cmocka_unit_test(measures_without_reading_a_part_twice),
+        cmocka_unit_test(measures_buffered_where_there_is_no_direct),
+        cmocka_unit_test(measures_nothing_that_is_cached),
+        cmocka_unit_test(says_when_it_cannot_measure),
+        cmocka_unit_test(tells_of_a_read_that_fails),
+        cmocka_unit_test(does_without_memory),
     };
     return cmocka_run_group_tests_name("disk", tests, make_folder, remove_folder);
 }
