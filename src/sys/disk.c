@@ -22,20 +22,20 @@
 /* ---- the system's reads */
 
 /* Armed by tests only. */
-static disk_fault_fn *_Atomic fault;
-static void *_Atomic fault_ctx;
+static disk_fault_fn *_Atomic injected;
+static void *_Atomic injected_ctx;
 
-void disk_inject(disk_fault_fn *fn, void *ctx) {
-    atomic_store(&fault_ctx, ctx);
-    atomic_store(&fault, fn);
+void disk_inject(disk_fault_fn *fault, void *ctx) {
+    atomic_store(&injected_ctx, ctx);
+    atomic_store(&injected, fault);
 }
 
 enum source { FROM_CACHE, FROM_DISK, FROM_BOTH };
 
 /* One read of the system's; bytes read, 0 at the end of the file, -1 with errno. */
 static int64_t read_once(const struct disk_file *f, enum source from, uint64_t at, uint64_t bytes, void *to) {
-    disk_fault_fn *ask = atomic_load_explicit(&fault, memory_order_acquire);
-    int64_t pass = ask ? ask(atomic_load(&fault_ctx), at, bytes) : INT64_MAX;
+    disk_fault_fn *ask = atomic_load_explicit(&injected, memory_order_acquire);
+    int64_t pass = ask ? ask(atomic_load(&injected_ctx), at, bytes) : INT64_MAX;
     if (pass < 0) {
         errno = (int)-pass;
         return -1;
@@ -179,7 +179,7 @@ static bool changed_around(const struct disk_identity *was, const struct disk_id
 
 enum lr_status disk_check(struct disk_file *f, struct lr_error *err) {
     const struct disk_identity *was = &f->identity;
-    struct disk_identity is;
+    struct disk_identity is = {0};
     LR_TRY(identify(f, &is, err));
     if (is.size != was->size)
         return lr_fail(err, LR_EMODEL,

@@ -16,6 +16,8 @@ enum file_kind { FILE_ABSENT, FILE_REGULAR, FILE_FOLDER, FILE_OTHER, FILE_DANGLI
 enum file_kind file_kind(const char *path);
 /* The failure of a path that is FILE_UNKNOWN, with the system's reason. */
 enum lr_status file_refuse_unknown(const char *path, struct lr_error *err);
+/* The failure of open() with `code`. */
+enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err);
 
 /* The failure of open() with `code`. */
 enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err);

@@ -16,9 +16,9 @@ struct disk_rate {
  * tried only on parts that the kernel says are absent, and what it read is dropped again), none of them
  * twice. Half of `seconds` goes to short rounds of all candidates, direct ones first, then the buffered ones
  * of the best shape so far and of the default one (all, where there are no direct reads); the other half to
- * the best of them. block x depth is at most 64 MiB and `max_memory`; a candidate that the rate found so far
- * cannot serve within two rounds is left out. On a disk so slow that the first 8 MiB take longer than
- * `seconds`, it takes that long.
+ * the best of them, where more in flight must be better by 5 % to be taken and buffered by 20 %. block x
+ * depth is at most 64 MiB and `max_memory`; a candidate that the rate found so far cannot serve within two
+ * rounds is left out. On a disk so slow that the first 8 MiB take longer than `seconds`, it takes that long.
  *
  * The default (direct where there is, 1 MiB, 16, or 8 where `max_memory` is less) with bytes_per_s 0 where it
  * cannot be measured: a file under 64 MiB, less memory than 8 MiB, none or no threads to be had, or no direct
