@@ -30,6 +30,9 @@ OPT         := $(OPT_$(VARIANT))
 ifeq ($(OPT),)
 $(error unknown VARIANT '$(VARIANT)': release, clang, debug, asan, ubsan, tsan or fuzz)
 endif
+ifneq ($(filter asan ubsan tsan fuzz,$(VARIANT)),)
+OPT += -DLR_SANITIZED
+endif
 ifneq ($(filter release clang,$(VARIANT)),)
 HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 endif

@@ -226,16 +226,17 @@ enum lr_status probe_disk(const struct disk_file *f, double seconds, uint64_t ma
     uint64_t bytes = memory_wanted(max_memory);
     *out = not_known(f, max_memory);
     if (f->identity.size < LEAST_FILE || bytes == 0) return LR_OK;
-    uint64_t mapped = bytes + f->align; /* the system aligns to pages, which may be less */
+    uint64_t grain = f->align > PAGES_LARGE ? f->align : PAGES_LARGE, mapped = bytes + grain;
     uint8_t *map = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED) return LR_OK;
     struct probe p = {.f = f,
-                      .memory = map + (-(uintptr_t)map & (f->align - 1)),
+                      .memory = map + (-(uintptr_t)map & (grain - 1)),
                       .memory_bytes = bytes,
                       .begin = clock_now(),
                       .seconds = seconds,
                       .stripes = f->identity.size / STRIPE,
                       .stride = find_stride(f->identity.size / STRIPE)};
+    pages_want_large(p.memory, bytes); /* as the ring has them: a disk fills them faster */
     enum lr_status status = try_all(&p, err);
     if (status == LR_OK) status = confirm_best(&p, err);
     munmap(map, mapped);

@@ -5,7 +5,12 @@
 #include "kernel/simd/total.h"
 #include "kernel/tables.h"
 
+/* A sanitizer's checks in every inlined copy take a compiler minutes: its builds call these functions. */
+#ifdef LR_SANITIZED
+#define ALWAYS_INLINE inline
+#else
 #define ALWAYS_INLINE inline __attribute__((always_inline))
+#endif
 
 static ALWAYS_INLINE vec weight(enum lr_dtype dtype, const char *p) {
     return dtype == LR_F32 ? vec_load(p) : dtype == LR_F16 ? vec_f16(p) : vec_bf16(p);
