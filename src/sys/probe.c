@@ -1,5 +1,6 @@
 #include "sys/probe.h"
 
+#include "base/pages.h"
 #include "sys/clock.h"
 
 #include <pthread.h>
