@@ -244,9 +244,9 @@ def test_head_gets_its_bytes(tiny):
 
 
 def test_a_full_disk_is_1(tiny):
-    for mode in ([], ["--json"], ["--tokenize"], ["--info"]):
+    for mode in (["-n", "3"], ["-n", "3", "--json"], ["--tokenize"], ["--info"]):
         with open("/dev/full", "wb") as full:
-            p = subprocess.run(command("-q", "-n", "3", *mode, tiny, "hello"), stdout=full, stderr=subprocess.PIPE, timeout=60)
+            p = subprocess.run(command("-q", *mode, tiny, "hello"), stdout=full, stderr=subprocess.PIPE, timeout=60)
         assert p.returncode == 1 and b"No space left" in p.stderr, mode
 
 
