@@ -321,7 +321,10 @@ enum lr_status lr_session_feed_text(struct lr_session *s, const char *text, size
 }
 
 enum lr_status session_append(struct lr_session *s, uint32_t id, struct lr_error *err) {
-    LR_TRY(read_and_keep(s, &id, 1, (uint64_t)s->position + 1, err));
+    enum lr_status status = read_and_keep(s, &id, 1, (uint64_t)s->position + 1, err);
+    if (status == LR_EINTERRUPTED)
+        lr_fail(err, status, "interrupted after %u tokens", s->position - s->prompt_tokens);
+    LR_TRY(status);
     note_id(s, id, true);
     return LR_OK;
 }

@@ -270,6 +270,17 @@ def test_a_signal_stops_and_keeps_what_there_is(tiny, number, status):
     assert (first + out)[: len(expected)] == expected[: len(first + out)]
 
 
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_nothing_is_said_of_an_interruption_that_the_answer_tells(tiny, more):
+    args = [a for a in endless(tiny, *more) if a != "-q"]
+    for _ in range(3):  # wherever in the loop it comes
+        p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+        time.sleep(1) if more else p.stdout.read(1)
+        p.send_signal(signal.SIGINT)
+        _, said = p.communicate(timeout=60)
+        assert p.returncode == 130 and b"interrupted" not in said and said.count(b"\n") == (0 if more else 1), said
+
+
 def test_a_signal_gives_json_of_what_there_is(tiny):
     p = subprocess.Popen(endless(tiny, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     time.sleep(1.5)
