@@ -14,7 +14,6 @@ struct console {
     bool json;     /* a failure is told on standard output too ... */
     bool answered; /* ... unless the object is already out */
     int verbose;
-    double began; /* seconds, as console_now() */
 };
 
 /* Takes over the log and the signals. The console must stay where it is until console_close. */

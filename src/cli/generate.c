@@ -17,7 +17,8 @@ struct generation {
     struct prompt prompt;
     struct lr_generate_result result;
     uint32_t prompt_tokens;
-    double loaded, first_token; /* seconds since the program began */
+    double began;               /* when the prompt was there: what waits for it is no work of ours */
+    double loaded, first_token; /* seconds since then */
     /* with --json, what is to be told at the end */
     struct lr_buf text, logprobs;
     uint32_t *ids;
@@ -56,7 +57,7 @@ static bool print_id(struct output *out, uint32_t id) {
 static bool on_token(void *ctx, const struct lr_token_event *e) {
     struct generation *g = ctx;
     progress_clear(&g->console->progress);
-    if (g->first_token == 0) g->first_token = console_now() - g->console->began;
+    if (g->first_token == 0) g->first_token = console_now() - g->began;
     if (g->o->json) {
         keep_event(g, e);
         return !g->bad;
@@ -72,7 +73,7 @@ static enum lr_status open_all(struct generation *g, struct lr_error *err) {
     g->info = lr_engine_info(g->engine);
     struct lr_session_options so = session_options_from(g->o, g->engine);
     LR_TRY(lr_session_open(g->engine, &so, &g->session, err));
-    g->loaded = console_now() - g->console->began;
+    g->loaded = console_now() - g->began;
     if (g->info.has_template && !g->o->raw && !g->o->ids)
         console_note(
             g->console,
@@ -207,6 +208,7 @@ static enum lr_status generate(struct generation *g, struct lr_error *err) {
     go.logprobs = g->o->given[OPT_LOGPROBS] ? (int)g->o->logprobs : -1;
     go.interrupt = signals_flag();
     LR_TRY(prompt_read(g->o, true, &g->prompt, err));
+    g->began = console_now();
     LR_TRY(open_all(g, err));
     LR_TRY(feed(g, err));
     if (g->o->echo) LR_TRY(echo(g, err));

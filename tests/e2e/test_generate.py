@@ -299,6 +299,33 @@ def test_a_signal_while_the_prompt_is_awaited(tiny):
     assert p.returncode == 130 and out == b"" and said == b"llm-run: interrupted while reading standard input\n"
 
 
+def test_a_signal_while_a_named_pipe_waits_for_its_writer(tiny, tmp_path):
+    os.mkfifo(tmp_path / "ff")
+    p = subprocess.Popen(command(tiny, "-f", tmp_path / "ff"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    out, said = p.communicate(timeout=60)
+    assert p.returncode == 130 and out == b"" and said.decode() == f"llm-run: interrupted while reading {tmp_path}/ff\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_was_ignored_stays_so(tiny, number):
+    p = subprocess.Popen(command("-q", "-n", "1", tiny), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
+    time.sleep(0.5)
+    p.send_signal(number)
+    time.sleep(0.2)
+    out, said = p.communicate(b"hello", timeout=60)
+    assert p.returncode == 0 and out and said == b"", said
+
+
+def test_the_clock_starts_when_the_prompt_is_there(tiny):
+    p = subprocess.Popen(command("--json", "-n", "1", tiny), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    time.sleep(3)
+    timings = json.loads(p.communicate(b"hello", timeout=60)[0])["timings"]
+    assert 0 < timings["load_s"] <= timings["first_token_s"] < 3, timings
+
+
 def test_a_hang_up_still_gives_the_whole_answer(tiny):
     p = subprocess.Popen(command("--json", "--ignore-eos", "-c", "64", "-n", "1", tiny), stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
