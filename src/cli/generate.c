@@ -17,6 +17,7 @@ struct generation {
     struct prompt prompt;
     struct lr_generate_result result;
     uint32_t prompt_tokens;
+    bool greedy;                /* no token is drawn: the seed has no part in the text */
     double began;               /* when the prompt was there: what waits for it is no work of ours */
     double loaded, first_token; /* seconds since then */
     /* with --json, what is to be told at the end */
@@ -72,8 +73,10 @@ static enum lr_status open_all(struct generation *g, struct lr_error *err) {
     LR_TRY(lr_engine_open(g->o->model_dir, &eo, &g->engine, err));
     g->info = lr_engine_info(g->engine);
     struct lr_session_options so = session_options_from(g->o, g->engine);
+    g->greedy = so.sampling.temperature == 0;
     LR_TRY(lr_session_open(g->engine, &so, &g->session, err));
     g->loaded = console_now() - g->began;
+    tell_of_sampling(g->o, g->console, g->engine);
     if (g->info.has_template && !g->o->raw && !g->o->ids)
         console_note(
             g->console,
@@ -171,6 +174,9 @@ static enum lr_status answer_json(struct generation *g, struct lr_error *err) {
 
 static void tell_summary(struct generation *g) {
     const struct lr_generate_result *r = &g->result;
+    char seed[32] = "";
+    if (!g->greedy)
+        snprintf(seed, sizeof seed, "; seed %llu", (unsigned long long)lr_session_seed(g->session));
     if (output_shares_line(&g->console->out)) fputc('\n', stderr);
     if (r->finish == LR_FINISH_LENGTH && !(g->o->given[OPT_MAX_TOKENS] && r->tokens == g->o->max_tokens))
         console_note(g->console, "the answer ends where the context of %u positions does",
@@ -178,10 +184,10 @@ static void tell_summary(struct generation *g) {
     console_note(
         g->console,
         "%u token%s, %.1f tok/s; prompt %u token%s, %.1f tok/s; first token after %.2f s; peak memory "
-        "%.0f MiB, mapped weights included; seed %llu",
+        "%.0f MiB, mapped weights included%s",
         r->tokens, r->tokens == 1 ? "" : "s", per_second(r->tokens, r->decode_s), g->prompt_tokens,
         g->prompt_tokens == 1 ? "" : "s", per_second(g->prompt_tokens, r->prefill_s), g->first_token,
-        (double)lr_memory_peak() / 1048576, (unsigned long long)lr_session_seed(g->session));
+        (double)lr_memory_peak() / 1048576, seed);
 }
 
 static enum lr_status finish(struct generation *g, struct lr_error *err) {

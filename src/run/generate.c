@@ -90,7 +90,8 @@ static bool wants_interrupt(const struct generation *g) {
     return g->options->interrupt && *g->options->interrupt;
 }
 
-/* An interruption is a way to finish, not a failure: the answer so far is whole, and `err` stays as it was. */
+/* An interruption is a way to finish, not a failure: the answer so far is whole, and `err` stays as it was.
+ */
 static enum lr_status read_on(struct generation *g, uint32_t id, struct lr_error *err) {
     struct lr_error why;
     enum lr_status status = session_append(g->session, id, &why);

@@ -46,7 +46,8 @@ def test_text_alone_goes_to_stdout(tiny):
     assert run.out == plain.out and run.out
     assert plain.err == ""
     assert re.search(r"8 tokens, [\d.]+ tok/s; prompt 6 tokens, .* tok/s; first token after [\d.]+ s; peak memory \d+ MiB, "
-                     r"mapped weights included; seed \d+$", run.lines[-1]), run
+                     r"mapped weights included$", run.lines[-1]), run
+    assert re.search(r"included; seed \d+$", llm_run("--temp", "1", "-n", "8", tiny, "hello").lines[-1])
 
 
 def test_the_summary_has_a_line_of_its_own_where_both_go_to_one_place(tiny):
@@ -182,13 +183,35 @@ def test_the_generation_config_says_how_to_draw_and_what_ends_the_text(tiny):
     assert llm_run("-q", "-n", "24", "--ignore-eos", "--temp", "9", "--seed", "1", tiny, "hello").out != greedy
 
 
+@pytest.mark.parametrize("config, temperature", [({"do_sample": False}, "0.8"), ({"do_sample": False, "temperature": 5.0}, "5"),
+                                                 ({"temperature": 0}, "0.8")])
+def test_a_sampler_that_is_asked_for_counts_before_a_greedy_config(tiny, config, temperature):
+    (tiny / "generation_config.json").write_text(json.dumps(config))
+    run = ["-n", "24", "--ignore-eos", "--seed", "1", tiny, "hello"]
+    greedy = llm_run("--greedy", *run)
+    assert "generation_config" not in greedy.err
+    for option in (["--top-k", "90"], ["--top-p", "1"], ["--min-p", "0"], ["--typical", "1"]):
+        drawn = llm_run(*option, *run)
+        line = f"{option[0]} turns sampling on, at temperature {temperature}: the model's generation_config.json says greedy"
+        assert drawn.out != greedy.out and line in drawn.err and len(drawn.lines) == 2, drawn
+        assert drawn.out == llm_run("-q", *option, "--temp", temperature, *run).out
+        assert llm_run(*option, "--greedy", *run).out == greedy.out == llm_run(*option, "--temp", "0", *run).out
+        assert len(llm_run(*option, "--temp", "0", *run).lines) == 1
+    plain = llm_run(*run)
+    assert plain.out == greedy.out and "--seed changes nothing" in plain.err and not plain.err.endswith("seed 1\n"), plain
+    assert llm_run("--json", *run).json()["seed"] == 1
+
+
 def test_a_full_context_is_length(tiny):
     run = llm_run("--json", "--greedy", "--ignore-eos", "-c", "20", tiny, "hello").json()
     assert run["finish_reason"] == "length" and run["prompt_tokens"] + run["completion_tokens"] in (20, 21)
 
 
 def test_prompts_that_do_not_fit_and_ids_out_of_range(tiny):
-    refused(llm_run("-c", "5", tiny, "hello"), 2, "6", "5")
+    refused(llm_run("-c", "5", tiny, "hello"), 2, "6 tokens", "room for 5", "-c, up to 256")
+    for most in "5", "256":  # a larger context than the model's would not help
+        refused(llm_run("-c", most, tiny, "a" * 256), 2, "257 tokens", "no more than 256: shorten the prompt")
+    assert llm_run("-q", "-c", "256", tiny, "a" * 255).status == 0
     refused(llm_run("--ids", tiny, "1,131"), 2, "131")
     refused(llm_run("--ids", tiny, "1,x"), 2, "'x'")
     refused(llm_run("--ids", tiny, "1,-2"), 2, "'-2'")
@@ -224,6 +247,13 @@ def test_verbose_tells_what_was_chosen(tiny):
     for part in ("million parameters", "kernels", "eos_token_id", "context of 32 positions", "top-k 5", "seed 7", "penalties"):
         assert part in run.err, (part, run)
     assert "kernels" not in llm_run("-n", "1", tiny, "hello").err
+
+
+@pytest.mark.skipif("LR_TEST_MATMUL" in os.environ, reason="the way of the products is given")
+def test_verbose_tells_how_products_are_done(tiny):
+    said = {way: llm_run("-v", "-n", "1", "--matmul", way, tiny, "hello").err for way in ("native", "blas")}
+    assert "prompts are read through the same kernels" in said["native"]
+    assert "all products go through OpenBLAS, as asked for" in said["blas"]
 
 
 @pytest.mark.parametrize("json_too", [[], ["--json"]])
