@@ -127,7 +127,8 @@ struct lr_session_options {
 /* The defaults for this engine: what generation_config.json says, else temperature 0.8, top-p 0.95, top-k 40.
  */
 struct lr_session_options lr_session_defaults(const struct lr_engine *engine);
-/* The temperature where drawing is asked for: generation_config.json's, even beside do_sample false; else 0.8. */
+/* The temperature where drawing is asked for: generation_config.json's, even beside do_sample false; else
+ * 0.8. */
 float lr_sampling_temperature(const struct lr_engine *engine);
 
 enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session_options *options,
