@@ -85,10 +85,11 @@ static enum lr_status open_all(struct generation *g, struct lr_error *err) {
 }
 
 static enum lr_status feed(struct generation *g, struct lr_error *err) {
+    const struct prompt *p = &g->prompt;
     if (g->o->ids)
-        LR_TRY(lr_session_feed_ids(g->session, g->prompt.ids, g->prompt.n_ids, err));
+        LR_TRY(lr_session_feed_ids(g->session, p->ids, p->n_ids, err));
     else
-        LR_TRY(lr_session_feed_text(g->session, g->prompt.text.data, g->prompt.text.len, err));
+        LR_TRY(name_ids(g->engine, lr_session_feed_text(g->session, p->text.data, p->text.len, err), err));
     g->prompt_tokens = lr_session_position(g->session);
     return LR_OK;
 }

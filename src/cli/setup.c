@@ -86,3 +86,8 @@ struct lr_session_options session_options_from(const struct options *o, const st
     sampling_from(o, engine, &s.sampling);
     return s;
 }
+
+enum lr_status name_ids(const struct lr_engine *engine, enum lr_status status, struct lr_error *err) {
+    if (status != LR_EMODEL || lr_engine_info(engine).has_tokenizer) return status;
+    return lr_fail(err, status, "%s; without one, --ids works", err->message);
+}

@@ -39,7 +39,9 @@ def test_tokenize_and_ids_exclude_each_other(tiny):
 def test_a_model_without_a_tokenizer_takes_ids_alone(tmp_path):
     folder = copy_golden("llama_gqa", tmp_path / "bare")
     assert llm_run("-q", "-n", "2", "--ids", folder, "1,2").status == 0
-    refused(llm_run("-n", "2", folder, "hello"), 3, "tokenizer")
+    for mode in ["-n", "2"], ["--score"]:
+        refused(llm_run(*mode, folder, "hello"), 3, "tokenizer", "; without one, --ids works")
+    assert "--ids" not in refused(llm_run("--tokenize", folder, "hello"), 3, "no tokenizer.json")  # it is refused there
     answer = llm_run("--json", "-n", "2", "--ids", "--greedy", folder, "1,2").json()
     assert answer["text"] == "" and len(answer["tokens"]) == 2
 
