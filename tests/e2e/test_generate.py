@@ -227,6 +227,11 @@ def test_a_missing_prompt_file_is_an_input_file(tiny, tmp_path):
 def test_invalid_utf8_prompt_is_continued(tiny):
     run = llm_run("--json", "--greedy", "-n", "3", "--echo", tiny, stdin=b"a\xffb")
     assert run.status == 0 and run.json()["text"].startswith("a\ufffdb")
+    assert "llm-run: 1 byte is not UTF-8 (the first at byte 1): read as U+FFFD\n" in run.err, run
+    for mode in ["--tokenize"], ["--score"], ["-n", "1"]:
+        assert "llm-run: 3 bytes are not UTF-8 (the first at byte 2): read as U+FFFD\n" in llm_run(*mode, tiny, stdin=b"\xc3\xa4\xe2\x82a\xff").err
+        assert "UTF-8" not in llm_run(*mode, tiny, stdin="\u00e4\ufffd".encode()).err
+        assert llm_run("-q", *mode, tiny, stdin=b"a\xff").err == ""
 
 
 def test_memory_too_small_is_4(tiny):

@@ -266,6 +266,21 @@ static void test_utf8(void **state) {
         assert_string_equal(out.data, cases[i][1]);
         lr_buf_free(&out);
     }
+    static const struct {
+        const char *text;
+        size_t count, first;
+    } bad[] = {{"", 0, 0},
+               {"a\xC3\xA4", 0, 3},
+               {"a\xFF", 1, 1},
+               {"\xE2\x82z", 2, 0},
+               {"ab\xE2", 1, 2},
+               {"\xF0\x80\x80", 3, 0},
+               {"\xFF-\xE2\x82-\xC0", 4, 0}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        size_t first;
+        assert_int_equal(utf8_bad_bytes(lr_str_of(bad[i].text), &first), bad[i].count);
+        assert_int_equal(first, bad[i].first);
+    }
 }
 
 /* The bytes of a hexadecimal text. */
