@@ -64,7 +64,8 @@ struct lr_engine_options {
     bool tokenizer_only; /* the tokenizer's files alone: for lr_tokenize, lr_detokenize, lr_token_piece */
     lr_progress_fn *progress;
     void *progress_ctx;
-    const volatile int *interrupt; /* nonzero stops loading, prefill and scoring: LR_EINTERRUPTED; or NULL */
+    const volatile int
+        *interrupt; /* nonzero stops loading, tokenizing, prefill, scoring: LR_EINTERRUPTED; or NULL */
 };
 struct lr_engine_options lr_engine_defaults(void);
 

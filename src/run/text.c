@@ -16,7 +16,7 @@ enum lr_status lr_tokenize(const struct lr_engine *e, const char *text, size_t l
                            uint32_t **ids, size_t *n_ids, struct lr_error *err) {
     const struct tokenizer *t;
     LR_TRY(engine_tokenizer(e, &t, err));
-    struct token_list list = {0};
+    struct token_list list = {.interrupt = e->options.interrupt};
     warn_of_bad_bytes((struct lr_str){text, len});
     enum lr_status status = tokenizer_encode(t, (struct lr_str){text, len}, specials, &list, err);
     if (status != LR_OK) {

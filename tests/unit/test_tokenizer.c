@@ -318,6 +318,30 @@ static void test_utf8_golden(void **state) {
     json_close(doc);
 }
 
+/* One piece, pieces by a regular expression, by a mark, and a Unigram model: each has a loop of its own. */
+static void test_interrupt(void **state) {
+    (void)state;
+    static const char *const names[] = {"bpe_llama2", "bpe_qwen", "bpe_metaspace_never", "unigram_metaspace"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[128];
+        struct tokenizer *t;
+        struct lr_error err;
+        volatile int flag = 0;
+        struct token_list list = {.interrupt = &flag};
+        struct tokenizer_files files = {.json = path};
+        snprintf(path, sizeof path, "tests/golden/tokenizers/%s/tokenizer.json", names[i]);
+        assert_int_equal(tokenizer_open(&files, &t, &err), LR_OK);
+        assert_int_equal(tokenizer_encode(t, LR_STR("once upon a time"), false, &list, &err), LR_OK);
+        assert_true(list.count > 0);
+        flag = 2;
+        assert_int_equal(tokenizer_encode(t, LR_STR("once upon a time"), false, &list, &err),
+                         LR_EINTERRUPTED);
+        assert_string_equal(err.message, "interrupted while tokenizing");
+        token_list_free(&list);
+        tokenizer_close(t);
+    }
+}
+
 static void test_matcher(void **state) {
     (void)state;
     struct matcher m = {0};
@@ -413,8 +437,8 @@ int main(void) {
         cmocka_unit_test(test_normalized),     cmocka_unit_test(test_post),
         cmocka_unit_test(test_refused),        cmocka_unit_test(test_refused_steps),
         cmocka_unit_test(test_files),          cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_utf8_golden),    cmocka_unit_test(test_matcher),
-        cmocka_unit_test(test_memory_refused),
+        cmocka_unit_test(test_utf8_golden),    cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_matcher),        cmocka_unit_test(test_memory_refused),
     };
     return cmocka_run_group_tests_name("text/tokenizer", tests, NULL, NULL);
 }
