@@ -270,7 +270,7 @@ enum lr_status options_parse(int argc, char **argv, struct options *out, struct 
         int code = getopt_long(argc, argv, feed.shorts, feed.longs, NULL);
         if (code == -1) break;
         if (code == '?') return refuse_word(argv[optind - 1], err);
-        bool apart = code != ':' && optarg && optarg == argv[optind - 1]; /* the value is a word of its own */
+        bool apart = optarg == argv[optind - 1]; /* the value is a word of its own */
         const char *word = argv[apart ? optind - 2 : optind - 1];
         int id = id_of(code == ':' ? optopt : code);
         const struct option_row *row = &option_table[id];
