@@ -73,7 +73,8 @@ struct lr_engine_options {
         *expect; /* of the first session: what cannot fit is refused at once; or NULL */
     lr_progress_fn *progress;
     void *progress_ctx;
-    const volatile int *interrupt; /* nonzero stops loading, prefill and scoring: LR_EINTERRUPTED; or NULL */
+    const volatile int
+        *interrupt; /* nonzero stops loading, tokenizing, prefill, scoring: LR_EINTERRUPTED; or NULL */
 };
 struct lr_engine_options lr_engine_defaults(void);
 
@@ -136,6 +137,9 @@ struct lr_session_options {
 /* The defaults for this engine: what generation_config.json says, else temperature 0.8, top-p 0.95, top-k 40.
  */
 struct lr_session_options lr_session_defaults(const struct lr_engine *engine);
+/* The temperature where drawing is asked for: generation_config.json's, even beside do_sample false; else
+ * 0.8. */
+float lr_sampling_temperature(const struct lr_engine *engine);
 
 enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session_options *options,
                                struct lr_session **out, struct lr_error *err);

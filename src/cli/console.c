@@ -63,7 +63,7 @@ static bool want_color(int when) {
 }
 
 void console_open(struct console *c, const struct options *o, bool json) {
-    *c = (struct console){.quiet = o->quiet, .verbose = o->verbose, .json = json, .began = console_now()};
+    *c = (struct console){.quiet = o->quiet, .verbose = o->verbose, .json = json};
     c->color = want_color(o->color);
     progress_init(&c->progress, (enum when)o->progress, o->quiet);
     lr_set_log(log_line, c);

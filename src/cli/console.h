@@ -14,7 +14,6 @@ struct console {
     bool json;     /* a failure is told on standard output too ... */
     bool answered; /* ... unless the object is already out */
     int verbose;
-    double began; /* seconds, as console_now() */
     char cache_dir[512];
     struct lr_session_options expect; /* of the first session, for the engine to go by */
 };

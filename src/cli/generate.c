@@ -17,7 +17,9 @@ struct generation {
     struct prompt prompt;
     struct lr_generate_result result;
     uint32_t prompt_tokens;
-    double loaded, first_token; /* seconds since the program began */
+    bool greedy;                /* no token is drawn: the seed has no part in the text */
+    double began;               /* when the prompt was there: what waits for it is no work of ours */
+    double loaded, first_token; /* seconds since then */
     /* with --json, what is to be told at the end */
     struct lr_buf text, logprobs;
     uint32_t *ids;
@@ -56,7 +58,7 @@ static bool print_id(struct output *out, uint32_t id) {
 static bool on_token(void *ctx, const struct lr_token_event *e) {
     struct generation *g = ctx;
     progress_clear(&g->console->progress);
-    if (g->first_token == 0) g->first_token = console_now() - g->console->began;
+    if (g->first_token == 0) g->first_token = console_now() - g->began;
     if (g->o->json) {
         keep_event(g, e);
         return !g->bad;
@@ -71,8 +73,10 @@ static enum lr_status open_all(struct generation *g, struct lr_error *err) {
     LR_TRY(lr_engine_open(g->o->model_dir, &eo, &g->engine, err));
     g->info = lr_engine_info(g->engine);
     struct lr_session_options so = session_options_from(g->o, g->engine);
+    g->greedy = so.sampling.temperature == 0;
     LR_TRY(lr_session_open(g->engine, &so, &g->session, err));
-    g->loaded = console_now() - g->console->began;
+    g->loaded = console_now() - g->began;
+    tell_of_sampling(g->o, g->console, g->engine);
     if (g->info.has_template && !g->o->raw && !g->o->ids)
         console_note(
             g->console,
@@ -81,10 +85,11 @@ static enum lr_status open_all(struct generation *g, struct lr_error *err) {
 }
 
 static enum lr_status feed(struct generation *g, struct lr_error *err) {
+    const struct prompt *p = &g->prompt;
     if (g->o->ids)
-        LR_TRY(lr_session_feed_ids(g->session, g->prompt.ids, g->prompt.n_ids, err));
+        LR_TRY(lr_session_feed_ids(g->session, p->ids, p->n_ids, err));
     else
-        LR_TRY(lr_session_feed_text(g->session, g->prompt.text.data, g->prompt.text.len, err));
+        LR_TRY(name_ids(g->engine, lr_session_feed_text(g->session, p->text.data, p->text.len, err), err));
     g->prompt_tokens = lr_session_position(g->session);
     return LR_OK;
 }
@@ -178,6 +183,9 @@ static enum lr_status answer_json(struct generation *g, struct lr_error *err) {
 
 static void tell_summary(struct generation *g) {
     const struct lr_generate_result *r = &g->result;
+    char seed[32] = "";
+    if (!g->greedy)
+        snprintf(seed, sizeof seed, "; seed %llu", (unsigned long long)lr_session_seed(g->session));
     if (output_shares_line(&g->console->out)) fputc('\n', stderr);
     if (r->finish == LR_FINISH_LENGTH && !(g->o->given[OPT_MAX_TOKENS] && r->tokens == g->o->max_tokens))
         console_note(g->console, "the answer ends where the context of %u positions does",
@@ -185,10 +193,10 @@ static void tell_summary(struct generation *g) {
     console_note(
         g->console,
         "%u token%s, %.1f tok/s; prompt %u token%s, %.1f tok/s; first token after %.2f s; peak memory "
-        "%.0f MiB, mapped weights included; seed %llu",
+        "%.0f MiB, mapped weights included%s",
         r->tokens, r->tokens == 1 ? "" : "s", per_second(r->tokens, r->decode_s), g->prompt_tokens,
         g->prompt_tokens == 1 ? "" : "s", per_second(g->prompt_tokens, r->prefill_s), g->first_token,
-        (double)lr_memory_peak() / 1048576, (unsigned long long)lr_session_seed(g->session));
+        (double)lr_memory_peak() / 1048576, seed);
 }
 
 static enum lr_status finish(struct generation *g, struct lr_error *err) {
@@ -215,6 +223,7 @@ static enum lr_status generate(struct generation *g, struct lr_error *err) {
     go.logprobs = g->o->given[OPT_LOGPROBS] ? (int)g->o->logprobs : -1;
     go.interrupt = signals_flag();
     LR_TRY(prompt_read(g->o, true, &g->prompt, err));
+    g->began = console_now();
     LR_TRY(open_all(g, err));
     LR_TRY(feed(g, err));
     if (g->o->echo) LR_TRY(echo(g, err));

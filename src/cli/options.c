@@ -61,18 +61,43 @@ static size_t edit_distance(const char *a, size_t n_a, const char *b) {
     return d[n_a][n_b];
 }
 
-/* The known option that is nearest to `word`; `alike`: near enough to be what was meant. */
-static const char *nearest_option(const char *word, size_t len, bool *alike) {
+/* The known option that is near enough to `word` to be what was meant: one letter in three may be wrong, or
+ * one of a shorter word. NULL: there is none. */
+static const char *option_like(const char *word, size_t len) {
     const char *best = NULL;
-    size_t best_distance = SIZE_MAX;
+    size_t most = len < 3 ? 1 : len / 3, best_distance = most + 1;
     for (int i = 0; i < OPT_COUNT; i++) {
         size_t distance = edit_distance(word, len, option_table[i].name);
         if (distance >= best_distance) continue;
         best_distance = distance;
         best = option_table[i].name;
     }
-    *alike = best_distance <= 1 + len / 3;
     return best;
+}
+
+/* The options that begin with `word`, separated by commas; how many there are. */
+static size_t options_from(const char *word, size_t len, char *out, size_t size) {
+    size_t n = 0, used = 0;
+    out[0] = '\0';
+    for (int i = 0; i < OPT_COUNT && len && used < size; i++) {
+        if (strncmp(option_table[i].name, word, len) != 0) continue;
+        used += (size_t)snprintf(out + used, size - used, "%s'--%s'", n++ ? ", " : "", option_table[i].name);
+    }
+    return n;
+}
+
+/* The message for a long option that there is not: mistyped, cut short, or not of this program. */
+static enum lr_status refuse_long(const char *word, struct lr_error *err) {
+    const char *name = word + strspn(word, "-");
+    size_t len = strcspn(name, "=");
+    char begin_so[256];
+    const char *like = option_like(name, len);
+    if (options_from(name, len, begin_so, sizeof begin_so))
+        return lr_fail(err, LR_EUSAGE, "unknown option '--%.*s': did you mean %s?", (int)len, name, begin_so);
+    if (like)
+        return lr_fail(err, LR_EUSAGE, "unknown option '--%.*s': did you mean '--%s'?", (int)len, name, like);
+    return lr_fail(err, LR_EUSAGE, "unknown option '--%.*s' (--help-all lists them; " BEHIND_DASHES ")",
+                   (int)len, name);
 }
 
 /* The message for a word that getopt_long did not take: unknown, ambiguous, or a value it does not have. */
@@ -82,22 +107,14 @@ static enum lr_status refuse_word(const char *word, struct lr_error *err) {
                        optopt);
     if (optopt)
         return lr_fail(err, LR_EUSAGE, "option '--%s' takes no value", option_table[id_of(optopt)].name);
-    const char *name = word + strspn(word, "-");
-    size_t len = strcspn(name, "="), n = 0;
-    char known[256] = "";
-    for (int i = 0; i < OPT_COUNT; i++) {
-        if (strncmp(option_table[i].name, name, len) != 0 || len == 0) continue;
-        size_t used = strlen(known);
-        snprintf(known + used, sizeof known - used, "%s--%s", n++ ? ", " : "", option_table[i].name);
-    }
-    if (n > 1) return lr_fail(err, LR_EUSAGE, "option '--%.*s' could be %s", (int)len, name, known);
-    bool alike;
-    const char *nearest = nearest_option(name, len, &alike);
-    return lr_fail(
-        err, LR_EUSAGE,
-        alike ? "unknown option '--%.*s': did you mean '--%s'?"
-              : "unknown option '--%.*s' (the nearest is '--%s'; --help-all lists them; " BEHIND_DASHES ")",
-        (int)len, name, nearest);
+    return refuse_long(word, err);
+}
+
+/* Whether getopt_long took the beginning of a name for the name. It would mean something else as soon as
+ * another option begins so. */
+static bool is_cut_short(const char *word, const char *name) {
+    if (strncmp(word, "--", 2) != 0) return false;
+    return strcspn(word + 2, "=") != strlen(name);
 }
 
 /* What the option takes, for the message that says its value is not that. */
@@ -151,13 +168,16 @@ static enum lr_status bias_push(struct option_biases *list, struct lr_logit_bias
     return LR_OK;
 }
 
+/* The option that is this mode; generation has none. */
+static const char *mode_name(enum cli_mode mode) {
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (option_table[i].kind == KIND_MODE && option_table[i].mode == mode) return option_table[i].name;
+    return "";
+}
+
 static enum lr_status set_mode(const struct option_row *row, struct options *o, struct lr_error *err) {
-    if (o->mode != MODE_GENERATE && o->mode != row->mode && row->mode < MODE_HELP) {
-        for (int i = 0; i < OPT_COUNT; i++)
-            if (option_table[i].kind == KIND_MODE && option_table[i].mode == o->mode)
-                return lr_fail(err, LR_EUSAGE, "--%s and --%s exclude each other", option_table[i].name,
-                               row->name);
-    }
+    if (o->mode != MODE_GENERATE && o->mode != row->mode && row->mode < MODE_HELP)
+        return lr_fail(err, LR_EUSAGE, "--%s and --%s exclude each other", mode_name(o->mode), row->name);
     o->mode = row->mode;
     return LR_OK;
 }
@@ -212,6 +232,17 @@ static enum lr_status take_value(const struct option_row *row, const char *word,
     return lr_fail(err, LR_EUSAGE, "option '%s--%s': '%s' is not %s", shown, row->name, word, wanted);
 }
 
+/* What would do nothing is refused: who gave it expects something of it. */
+static enum lr_status check_modes(const struct options *o, struct lr_error *err) {
+    for (int i = 0; i < OPT_COUNT; i++) {
+        unsigned modes = option_table[i].modes;
+        if (o->given[i] && modes && !(modes & 1u << o->mode))
+            return lr_fail(err, LR_EUSAGE, "--%s means nothing %s%s", option_table[i].name,
+                           o->mode == MODE_GENERATE ? "when generating" : "with --", mode_name(o->mode));
+    }
+    return LR_OK;
+}
+
 /* Words that are no options: the model directory, then the prompt. */
 static enum lr_status take_words(int n, char **words, struct options *o, struct lr_error *err) {
     if (n < 1)
@@ -224,8 +255,7 @@ static enum lr_status take_words(int n, char **words, struct options *o, struct 
                        words[2]);
     if (o->prompt && o->prompt_file)
         return lr_fail(err, LR_EUSAGE, "a prompt and --file %s: give one of them", o->prompt_file);
-    if (o->given[OPT_LOGPROBS] && o->given[OPT_SCORE])
-        return lr_fail(err, LR_EUSAGE, "--logprobs is for generating: --score --json gives each token's own");
+    LR_TRY(check_modes(o, err));
     if (o->given[OPT_LOGPROBS] && !o->json) return lr_fail(err, LR_EUSAGE, "--logprobs needs --json");
     return LR_OK;
 }
@@ -240,8 +270,11 @@ enum lr_status options_parse(int argc, char **argv, struct options *out, struct 
         int code = getopt_long(argc, argv, feed.shorts, feed.longs, NULL);
         if (code == -1) break;
         if (code == '?') return refuse_word(argv[optind - 1], err);
+        bool apart = optarg == argv[optind - 1]; /* the value is a word of its own */
+        const char *word = argv[apart ? optind - 2 : optind - 1];
         int id = id_of(code == ':' ? optopt : code);
         const struct option_row *row = &option_table[id];
+        if (code >= FIRST_LONG && is_cut_short(word, row->name)) return refuse_long(word, err);
         if (code == ':')
             return lr_fail(err, LR_EUSAGE, "option '--%s' needs a value: %s", row->name, row->argument);
         LR_TRY(take_value(row, optarg, out, err));

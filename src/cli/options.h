@@ -19,6 +19,14 @@ enum cli_mode {
     MODE_VERSION
 };
 
+/* Sets of modes. */
+#define IN_GENERATE (1u << MODE_GENERATE)
+#define IN_SCORE    (1u << MODE_SCORE)
+#define IN_TOKENIZE (1u << MODE_TOKENIZE)
+#define IN_PLAN     (1u << MODE_PLAN)
+/* Wherever a session is opened, or priced. */
+#define IN_SESSION (IN_GENERATE | IN_SCORE | IN_PLAN)
+
 enum option_id {
     OPT_SCORE,
     OPT_TOKENIZE,
@@ -105,6 +113,8 @@ struct option_row {
     bool above_min;
     bool common; /* in --help as well as in --help-all */
     enum cli_mode mode;
+    unsigned modes; /* IN_...: where it has a meaning; elsewhere it is refused, not passed over. 0: anywhere,
+                     * as what says how a run goes about it (threads, memory, output) */
     const char *help;
 };
 

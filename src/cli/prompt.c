@@ -11,12 +11,16 @@
 #define PROMPT_MAX  (UINT64_C(1) << 30)
 #define PROMPT_STEP 65536
 
+static enum lr_status refuse_interrupted(const char *name, struct lr_error *err) {
+    return lr_fail(err, LR_EINTERRUPTED, "interrupted while reading %s", name);
+}
+
 static enum lr_status read_all(int fd, const char *name, enum lr_status kind, struct lr_buf *out,
                                struct lr_error *err) {
     for (;;) {
         char piece[PROMPT_STEP];
         ssize_t n = read(fd, piece, sizeof piece);
-        if (*signals_flag()) return lr_fail(err, LR_EINTERRUPTED, "interrupted while reading %s", name);
+        if (*signals_flag()) return refuse_interrupted(name, err);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return lr_fail(err, kind, "%s: %s", name, strerror(errno));
         if (n == 0) return LR_OK;
@@ -35,7 +39,14 @@ static enum lr_status read_stdin(struct lr_buf *out, struct lr_error *err) {
 }
 
 static enum lr_status read_file(const char *path, struct lr_buf *out, struct lr_error *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd;
+    do { /* a named pipe opens when somebody writes to it */
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (*signals_flag()) {
+            if (fd >= 0) close(fd);
+            return refuse_interrupted(path, err);
+        }
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0) return lr_fail(err, LR_EMODEL, "%s: %s", path, strerror(errno));
     enum lr_status status = read_all(fd, path, LR_EMODEL, out, err);
     close(fd);

@@ -27,8 +27,9 @@ static enum lr_status open_all(struct scoring *s, struct console *c, struct lr_e
     s->ids = s->prompt.ids;
     s->n = s->prompt.n_ids;
     if (!s->o->ids) {
-        LR_TRY(lr_tokenize(s->engine, s->prompt.text.data, s->prompt.text.len, !s->o->raw, &s->tokenized,
-                           &s->n, err));
+        enum lr_status status = lr_tokenize(s->engine, s->prompt.text.data, s->prompt.text.len, !s->o->raw,
+                                            &s->tokenized, &s->n, err);
+        LR_TRY(name_ids(s->engine, status, err));
         s->ids = s->tokenized;
     }
     if (s->n < 2)

@@ -63,7 +63,35 @@ static void neutral_sampling(struct lr_sampling *s) {
     s->min_p = s->presence_penalty = s->frequency_penalty = 0;
 }
 
-static void sampling_from(const struct options *o, struct lr_sampling *s) {
+/* Greedy without a word of it on the command line: generation_config.json says so. */
+static bool greedy_by_default(const struct options *o, const struct lr_engine *engine) {
+    return !o->greedy && !o->given[OPT_TEMP] && lr_session_defaults(engine).sampling.temperature == 0;
+}
+
+/* The first option given that would mean nothing where no token is drawn, and so asks for drawing; or NULL.
+ */
+static const char *asks_for_drawing(const struct options *o) {
+    static const enum option_id samplers[] = {OPT_TOP_K, OPT_TOP_P, OPT_MIN_P, OPT_TYPICAL};
+    for (size_t i = 0; i < sizeof samplers / sizeof samplers[0]; i++)
+        if (o->given[samplers[i]]) return option_table[samplers[i]].name;
+    return NULL;
+}
+
+void tell_of_sampling(const struct options *o, struct console *c, const struct lr_engine *engine) {
+    if (!greedy_by_default(o, engine)) return;
+    const char *asks = asks_for_drawing(o);
+    if (asks)
+        console_note(c,
+                     "--%s turns sampling on, at temperature %g: the model's generation_config.json says "
+                     "greedy (--temp and --greedy count before both)",
+                     asks, (double)lr_sampling_temperature(engine));
+    else if (o->given[OPT_SEED])
+        console_note(
+            c, "--seed changes nothing: the model's generation_config.json says greedy (--temp: sampling)");
+}
+
+static void sampling_from(const struct options *o, const struct lr_engine *engine, struct lr_sampling *s) {
+    if (greedy_by_default(o, engine) && asks_for_drawing(o)) s->temperature = lr_sampling_temperature(engine);
     if (o->given[OPT_TEMP]) s->temperature = (float)o->temperature;
     if (o->given[OPT_TOP_K]) s->top_k = (int)o->top_k;
     if (o->given[OPT_TOP_P]) s->top_p = (float)o->top_p;
@@ -82,6 +110,11 @@ static void sampling_from(const struct options *o, struct lr_sampling *s) {
 struct lr_session_options session_options_from(const struct options *o, const struct lr_engine *engine) {
     struct lr_session_options s = lr_session_defaults(engine);
     context_from(o, &s);
-    sampling_from(o, &s.sampling);
+    sampling_from(o, engine, &s.sampling);
     return s;
+}
+
+enum lr_status name_ids(const struct lr_engine *engine, enum lr_status status, struct lr_error *err) {
+    if (status != LR_EMODEL || lr_engine_info(engine).has_tokenizer) return status;
+    return lr_fail(err, status, "%s; without one, --ids works", err->message);
 }

@@ -11,13 +11,13 @@ static void remember(int number) {
 }
 
 void signals_install(void) {
-    struct sigaction stop = {.sa_handler = remember, .sa_flags = (int)SA_RESETHAND};
+    static const int stopping[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction stop = {.sa_handler = remember, .sa_flags = (int)SA_RESETHAND}, before;
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigaction(SIGINT, &stop, NULL);
-    sigaction(SIGTERM, &stop, NULL);
-    struct sigaction hangup;
-    bool kept = sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN; /* nohup */
-    if (!kept) sigaction(SIGHUP, &stop, NULL);
+    for (size_t i = 0; i < sizeof stopping / sizeof stopping[0]; i++) {
+        bool ignored = sigaction(stopping[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN;
+        if (!ignored) sigaction(stopping[i], &stop, NULL);
+    }
     sigaction(SIGPIPE, &ignore, NULL);
 }
 

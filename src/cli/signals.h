@@ -3,8 +3,8 @@
 #ifndef LR_CLI_SIGNALS_H
 #define LR_CLI_SIGNALS_H
 
-/* SIGINT, SIGTERM and, unless it was ignored (nohup), SIGHUP raise the flag; SIGPIPE becomes a failed write.
- */
+/* SIGINT, SIGTERM and SIGHUP raise the flag; one that was ignored when the program began (nohup, a script's
+ * `&`) stays so. SIGPIPE becomes a failed write. */
 void signals_install(void);
 /* 0, or the number of the signal that came. */
 const volatile int *signals_flag(void);

@@ -35,9 +35,6 @@ static enum lr_status tokenize(struct tokenizing *t, const struct options *o, st
                                struct lr_error *err) {
     struct lr_engine_options eo;
     struct lr_buf b = {0};
-    if (o->ids)
-        return lr_fail(err, LR_EUSAGE,
-                       "--tokenize and --ids exclude each other: the one makes what the other reads");
     LR_TRY(prompt_read(o, false, &t->prompt, err));
     LR_TRY(engine_options_from(o, c, &eo, err));
     eo.tokenizer_only = true;

@@ -1,5 +1,6 @@
 #include "format/config.h"
 
+#include "base/log.h"
 #include "format/config_parts.h"
 
 #include <stddef.h>
@@ -102,7 +103,7 @@ static enum lr_status read_sizes(struct json text, struct model_config *c, struc
         {"hidden_size", &c->dim, 1, 1u << 20, true},
         {"num_hidden_layers", &c->layers, 1, CONFIG_MAX_LAYERS, true},
         {"num_attention_heads", &c->heads, 1, 1u << 16, true},
-        {"num_key_value_heads", &c->kv_heads, 1, 1u << 16, false},
+        {"num_key_value_heads", &c->kv_heads, 1, 1u << 16, true},
         {"head_dim", &c->head_dim, 1, 1u << 16, false},
         {"intermediate_size", &c->ffn_dim, 1, 1u << 24, true},
         {"vocab_size", &c->vocab, 1, 1u << 28, true},
@@ -183,7 +184,11 @@ enum lr_status config_read_ids(struct json object, const char *key, uint32_t *id
          id = list ? json_next(id) : (struct json){0}) {
         int64_t value;
         if (!json_i64(id, &value) || value >= UINT32_MAX) return json_fail(id, key, "a token id", err);
-        if (value >= 0) ids[(*n)++] = (uint32_t)value;
+        if (value >= 0)
+            ids[(*n)++] = (uint32_t)value;
+        else
+            lr_log(LR_LOG_INFO, "%s: %s %lld is no token's id and is left out", json_name(v.doc), key,
+                   (long long)value);
     }
     return LR_OK;
 }

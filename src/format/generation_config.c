@@ -54,7 +54,18 @@ static const struct {
     {"constraints", 0},
     {"encoder_repetition_penalty", 1},
     {"forced_eos_token_id", -1},
+    {"exponential_decay_length_penalty", 0},
 };
+
+/* Lengths: here the end of the text and of the context bound an answer, or who asks for it. */
+static void tell_of_lengths(struct json root) {
+    static const char *const keys[] = {"max_new_tokens", "max_length"};
+    double n;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (json_double(json_get(root, keys[i]), &n))
+            lr_log(LR_LOG_INFO, "%s: %s %.0f is not followed here: -n is what bounds an answer",
+                   json_name(root.doc), keys[i], n);
+}
 
 /* Nothing is passed over in silence. */
 static void warn_of_keys(struct json root) {
@@ -92,6 +103,7 @@ enum lr_status generation_config_read(const char *path, struct generation_config
     else
         status = read_values(json_root(doc), out, err);
     if (status == LR_OK) warn_of_keys(json_root(doc));
+    if (status == LR_OK) tell_of_lengths(json_root(doc));
     json_close(doc);
     return status;
 }

@@ -62,7 +62,10 @@ static enum lr_status read_revision(const char *cache, const char *snapshots, ch
     }
     struct file_list list;
     LR_TRY(file_list_open(snapshots, &list, err));
-    if (list.count != 1)
+    if (!list.count)
+        status = lr_fail(err, LR_EMODEL,
+                         "%s holds no snapshot (an unfinished download?): fetch the model again", snapshots);
+    else if (list.count != 1)
         status =
             lr_fail(err, LR_EMODEL, "%s holds %zu snapshots and no refs/main: give the folder of one of them",
                     snapshots, list.count);
@@ -154,7 +157,10 @@ static enum lr_status find_weights(const struct listing *l, struct model_dir *d,
     LR_TRY(model_dir_find_shards(l, d, err));
     if (!d->n_shards) return model_dir_refuse_weights(l, err);
     if (!d->config)
-        return lr_fail(err, LR_EMODEL, "%s has weights but no config.json, which describes them", l->path);
+        return lr_fail(err, LR_EMODEL,
+                       "%s has weights but no config.json, which describes them: fetch it from where the "
+                       "model is from",
+                       l->path);
     return LR_OK;
 }
 
@@ -166,11 +172,8 @@ static enum lr_status find_config(const struct listing *l, struct model_dir *d, 
 static enum lr_status fill(struct model_dir *d, unsigned need, struct lr_error *err) {
     struct listing l = {.path = d->path};
     LR_TRY(file_list_open(d->path, &l.files, err));
-    enum lr_status status;
-    if (!l.files.count)
-        status = lr_fail(err, LR_EMODEL, "%s is empty", d->path);
-    else
-        status = find_files(&l, d, err);
+    enum lr_status status = model_dir_refuse_empty(&l, err);
+    if (status == LR_OK) status = find_files(&l, d, err);
     if (status == LR_OK && (need & MODEL_DIR_WEIGHTS)) status = find_weights(&l, d, err);
     if (status == LR_OK && (need & MODEL_DIR_CONFIG)) status = find_config(&l, d, err);
     bool pair = d->vocab && d->merges;

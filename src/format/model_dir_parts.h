@@ -25,6 +25,8 @@ enum lr_status listing_path(const struct listing *l, const char *name, char **ou
 /* Fills d->index and d->shards; leaves them empty where there is nothing in a form that is read. */
 enum lr_status model_dir_find_shards(const struct listing *l, struct model_dir *d, struct lr_error *err);
 
+/* LR_EMODEL: the folder is empty, or a hub cache folder that no snapshot came to be in; LR_OK for others. */
+enum lr_status model_dir_refuse_empty(const struct listing *l, struct lr_error *err);
 /* LR_EMODEL: there are no weights (or none that are read), what there is instead, and the way out. */
 enum lr_status model_dir_refuse_weights(const struct listing *l, struct lr_error *err);
 /* LR_EMODEL: there is no tokenizer. */

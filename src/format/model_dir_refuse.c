@@ -28,29 +28,78 @@ static enum lr_status note_unfinished(const char *folder, const char *inner, str
 }
 
 /* Where the hub's programs keep a file while it is being fetched: beside it, below .cache (--local-dir), or
- * among the blobs of the cache. */
+ * among the blobs of the cache, seen from a snapshot or from the top. */
 static enum lr_status unfinished(const struct listing *l, struct lr_buf *to, struct lr_error *err) {
-    static const char *const places[] = {"", ".cache/huggingface/download", "../../blobs"};
+    static const char *const places[] = {"", ".cache/huggingface/download", "../../blobs", "blobs"};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
         LR_TRY(note_unfinished(l->path, places[i], to, err));
+    return LR_OK;
+}
+
+/* A file that is missing may be a link to what is: the first such one of `names`. */
+static enum lr_status note_broken_link(const struct listing *l, const struct lr_str *names, size_t n,
+                                       struct lr_buf *to, struct lr_error *err) {
+    char target[256] = "";
+    for (size_t i = 0; i < n && !target[0]; i++) {
+        char *path = file_join(l->path, names[i].data);
+        if (!path) return lr_fail_memory(err, l->path, names[i].len);
+        file_link_target(path, target, sizeof target);
+        lr_free(path);
+        if (target[0] && lr_buf_printf(to, "; %s is a link to %s, which is not there", names[i].data, target))
+            return lr_fail_memory(err, l->path, to->cap);
+    }
     return LR_OK;
 }
 
 enum lr_status model_dir_refuse_missing(const struct listing *l, const struct lr_str *missing, size_t n,
                                         size_t total, struct lr_error *err) {
     struct lr_buf names = {0}, notes = {0};
+    size_t shown = n < MODEL_DIR_SHOWN ? n : MODEL_DIR_SHOWN;
     int bad = 0;
-    for (size_t i = 0; i < n && i < MODEL_DIR_SHOWN; i++)
+    for (size_t i = 0; i < shown; i++)
         bad |= lr_buf_printf(&names, "%s%.*s", i ? ", " : "", (int)lr_str_cut(missing[i], 100).len,
                              missing[i].data);
     if (n > MODEL_DIR_SHOWN)
         bad |= lr_buf_printf(&names, " and %s more", lr_commas(n - MODEL_DIR_SHOWN).text);
-    enum lr_status status = bad ? lr_fail_memory(err, l->path, names.cap) : unfinished(l, &notes, err);
+    enum lr_status status =
+        bad ? lr_fail_memory(err, l->path, names.cap) : note_broken_link(l, missing, shown, &notes, err);
+    if (status == LR_OK) status = unfinished(l, &notes, err);
     if (status == LR_OK)
         status =
             lr_fail(err, LR_EMODEL, "%s: %s of %s weight files %s missing: %s%s", l->path, lr_commas(n).text,
                     lr_commas(total).text, n == 1 ? "is" : "are", names.data, notes.len ? notes.data : "");
     lr_buf_free(&names);
+    lr_buf_free(&notes);
+    return status;
+}
+
+/* ---- folders with nothing in them */
+
+/* Whether the folder is one of the hub's cache in which no snapshot was finished: its own folders alone. */
+static bool is_bare_cache(const struct listing *l) {
+    static const char *const own[] = {"blobs", "refs", ".no_exist"};
+    size_t known = 0;
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) known += listing_has(l, own[i]);
+    if (l->files.count) return known == l->files.count;
+    struct lr_str name = lr_str_of(l->path);
+    while (name.len > 1 && name.data[name.len - 1] == '/') name.len--;
+    const char *slash = memrchr(name.data, '/', name.len);
+    return lr_str_starts(slash ? lr_str_from(name, (size_t)(slash - name.data) + 1) : name,
+                         LR_STR("models--"));
+}
+
+enum lr_status model_dir_refuse_empty(const struct listing *l, struct lr_error *err) {
+    struct lr_buf notes = {0};
+    enum lr_status status = LR_OK;
+    if (is_bare_cache(l)) {
+        status = unfinished(l, &notes, err);
+        if (status == LR_OK)
+            status = lr_fail(err, LR_EMODEL,
+                             "%s is a hub cache folder without a snapshot: fetch the model again%s", l->path,
+                             notes.len ? notes.data : " (an unfinished download?)");
+    } else if (!l->files.count) {
+        status = lr_fail(err, LR_EMODEL, "%s is empty", l->path);
+    }
     lr_buf_free(&notes);
     return status;
 }
@@ -94,11 +143,14 @@ enum lr_status model_dir_refuse_weights(const struct listing *l, struct lr_error
         return lr_fail(err, LR_EMODEL, "%s is a folder of models: give one of them, such as %s", l->path,
                        l->files.names[cached]);
     struct lr_buf notes = {0};
+    bool config = listing_has(l, "config.json");
     enum lr_status status = unfinished(l, &notes, err);
     if (status == LR_OK)
-        status = lr_fail(err, LR_EMODEL, "%s holds no weights: there is %s model.safetensors%s", l->path,
-                         listing_has(l, "config.json") ? "a config.json, but no" : "no config.json and no",
-                         notes.len ? notes.data : "");
+        status = lr_fail(
+            err, LR_EMODEL,
+            "%s holds no weights: there is %s model.safetensors; %s from where the model is from%s", l->path,
+            config ? "a config.json, but no" : "no config.json and no",
+            config ? "fetch it" : "give a model's folder, or fetch one's files", notes.len ? notes.data : "");
     lr_buf_free(&notes);
     return status;
 }
@@ -119,15 +171,18 @@ enum lr_status model_dir_refuse_tokenizer(const struct listing *l, struct lr_err
     const char *half = listing_has(l, "vocab.json") ? ", and vocab.json without merges.txt" : "";
     return lr_fail(err, LR_EMODEL,
                    "%s has no tokenizer.json%s: fetch it (or vocab.json and merges.txt) from where the model "
-                   "is from; without one, --ids works",
+                   "is from",
                    l->path, half);
 }
 
 enum lr_status model_dir_refuse_file(const char *path, enum file_kind kind, struct lr_error *err) {
     if (kind == FILE_UNKNOWN) return file_refuse_unknown(path, err);
-    const char *what = kind == FILE_DANGLING ? "a link to a file that is not there (an unfinished download?)"
-                       : kind == FILE_ABSENT ? "gone since the folder was listed"
-                                             : "not a regular file";
+    char target[256];
+    file_link_target(path, target, sizeof target);
+    if (kind == FILE_DANGLING)
+        return lr_fail(err, LR_EMODEL, "%s is a link to %s, which is not there (an unfinished download?)",
+                       path, target);
+    const char *what = kind == FILE_ABSENT ? "gone since the folder was listed" : "not a regular file";
     return lr_fail(err, LR_EMODEL, "%s is %s", path, what);
 }
 
@@ -156,10 +211,13 @@ static enum lr_status refuse_absent(const char *path, struct lr_error *err) {
 
 enum lr_status model_dir_refuse_path(const char *path, struct lr_error *err) {
     enum file_kind kind = file_kind(path);
+    char target[256];
     if (!*path) return lr_fail(err, LR_EMODEL, "the model directory's name is empty");
     if (kind == FILE_UNKNOWN) return file_refuse_unknown(path, err);
-    if (kind == FILE_DANGLING)
-        return lr_fail(err, LR_EMODEL, "%s is a link to a folder that is not there", path);
+    if (kind == FILE_DANGLING) {
+        file_link_target(path, target, sizeof target);
+        return lr_fail(err, LR_EMODEL, "%s is a link to %s, which is not there", path, target);
+    }
     if (kind == FILE_ABSENT) return refuse_absent(path, err);
     if (lr_str_ends(lr_str_of(path), LR_STR(".gguf")))
         return lr_fail(

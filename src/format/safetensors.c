@@ -185,28 +185,50 @@ static int compare_offsets(const void *a, const void *b) {
     return lr_str_cmp(x->name, y->name);
 }
 
-/* Sorts by offset, demands that nothing overlaps and nothing lies between, and makes offsets count from the
- * beginning of the file. */
+/* Makes the offset count from the beginning of the file, and demands that the file reaches so far. */
+static enum lr_status place_tensor(const struct st_header *h, const char *file, struct st_tensor *t,
+                                   struct lr_error *err) {
+    uint64_t end;
+    if (lr_add_u64(t->offset, h->data_begin, &t->offset) || lr_add_u64(t->offset, t->bytes, &end))
+        return fail_tensor(file, t->name, err, "ends beyond 64 bits");
+    if (end > h->file_size)
+        return fail_tensor(file, t->name, err, "ends at byte %s, the file has %s (a download cut short?)",
+                           lr_commas(end).text, lr_commas(h->file_size).text);
+    return LR_OK;
+}
+
+/* Tensor `i` does not begin at byte `end`, where what stands before it ends. Either may be the one that is
+ * wrong, so both are named. */
+static enum lr_status refuse_neighbours(const struct st_header *h, size_t i, uint64_t end, const char *file,
+                                        struct lr_error *err) {
+    const struct st_tensor *t = &h->tensors[i], *before = i ? t - 1 : NULL;
+    struct lr_str name = lr_str_cut(t->name, NAME_IN_ERRORS),
+                  other = before ? lr_str_cut(before->name, NAME_IN_ERRORS) : LR_STR("");
+    if (before && t->offset < end)
+        return lr_fail(err, LR_EMODEL, "%s: tensors '%.*s' (bytes %s to %s) and '%.*s' (%s to %s) overlap",
+                       file, LR_STR_ARGS(other), lr_commas(before->offset).text, lr_commas(end).text,
+                       LR_STR_ARGS(name), lr_commas(t->offset).text, lr_commas(t->offset + t->bytes).text);
+    return lr_fail(err, LR_EMODEL, "%s: a gap of %s byte%s between %s%.*s%s (to byte %s) and tensor '%.*s'",
+                   file, lr_commas(t->offset - end).text, t->offset - end == 1 ? "" : "s",
+                   before ? "tensor '" : "the header", LR_STR_ARGS(other), before ? "'" : "",
+                   lr_commas(end).text, LR_STR_ARGS(name));
+}
+
+/* Sorts by offset, and demands that nothing overlaps and nothing lies between. */
 static enum lr_status place_tensors(struct st_header *h, const char *file, struct lr_error *err) {
     if (h->count) qsort(h->tensors, h->count, sizeof *h->tensors, compare_offsets);
+    for (size_t i = 0; i < h->count; i++) LR_TRY(place_tensor(h, file, &h->tensors[i], err));
     uint64_t at = h->data_begin;
     for (size_t i = 0; i < h->count; i++) {
-        struct st_tensor *t = &h->tensors[i];
-        uint64_t begin, end;
-        if (lr_add_u64(t->offset, h->data_begin, &begin) || lr_add_u64(begin, t->bytes, &end))
-            return fail_tensor(file, t->name, err, "ends beyond 64 bits");
-        if (begin != at)
-            return fail_tensor(file, t->name, err, "begins at byte %s, the one before it ends at byte %s",
-                               lr_commas(begin).text, lr_commas(at).text);
-        if (end > h->file_size)
-            return fail_tensor(file, t->name, err, "ends at byte %s, the file has %s (a download cut short?)",
-                               lr_commas(end).text, lr_commas(h->file_size).text);
-        t->offset = begin;
-        at = end;
+        if (h->tensors[i].offset != at) return refuse_neighbours(h, i, at, file, err);
+        at += h->tensors[i].bytes;
     }
     if (at != h->file_size)
-        return lr_fail(err, LR_EMODEL, "%s: the tensors end at byte %s, the file has %s", file,
-                       lr_commas(at).text, lr_commas(h->file_size).text);
+        return lr_fail(err, LR_EMODEL,
+                       "%s: the tensors end at byte %s, the file has %s: %s too many (a download that was "
+                       "resumed wrongly?)",
+                       file, lr_commas(at).text, lr_commas(h->file_size).text,
+                       lr_commas(h->file_size - at).text);
     return LR_OK;
 }
 

@@ -90,6 +90,18 @@ static bool wants_interrupt(const struct generation *g) {
     return g->options->interrupt && *g->options->interrupt;
 }
 
+/* An interruption is a way to finish, not a failure: the answer so far is whole, and `err` stays as it was.
+ */
+static enum lr_status read_on(struct generation *g, uint32_t id, struct lr_error *err) {
+    struct lr_error why;
+    enum lr_status status = session_append(g->session, id, &why);
+    if (status == LR_EINTERRUPTED)
+        finish(g, LR_FINISH_INTERRUPTED);
+    else if (status != LR_OK)
+        return lr_fail(err, status, "%s", why.message);
+    return LR_OK;
+}
+
 static enum lr_status run_loop(struct generation *g, struct lr_error *err) {
     struct lr_session *s = g->session;
     double start = clock_now();
@@ -106,11 +118,7 @@ static enum lr_status run_loop(struct generation *g, struct lr_error *err) {
         if (g->result.tokens == 1 && g->result.first_token_s == 0)
             g->result.first_token_s = clock_now() - start;
         if (g->done || g->result.tokens == most) continue;
-        enum lr_status status = session_append(s, id, err);
-        if (status == LR_EINTERRUPTED)
-            finish(g, LR_FINISH_INTERRUPTED);
-        else
-            LR_TRY(status);
+        LR_TRY(read_on(g, id, err));
     }
     LR_TRY(flush(g, err));
     g->result.decode_s = clock_now() - start;

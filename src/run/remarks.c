@@ -25,15 +25,20 @@ static void tell_eos(const struct lr_engine *e) {
     }
 }
 
+static const char *products_of(const struct lr_engine *e) {
+    if (!e->matmul.blas) return "prompts are read through the same kernels";
+    return e->options.matmul == LR_MATMUL_BLAS ? "all products go through OpenBLAS, as asked for"
+                                               : "prompts are read through OpenBLAS where it is faster";
+}
+
 void remarks_on_engine(const struct lr_engine *e) {
     struct lr_model_info info = lr_engine_info(e);
     lr_log(LR_LOG_INFO, "%s: %s, %u layers, %.1f million parameters, %.1f MiB of %s in %zu file%s, mapped",
            e->dir.path, info.family, info.layers, (double)info.parameters / 1e6,
            (double)info.weight_bytes / MIB, info.dtype, e->catalog.n_files,
            e->catalog.n_files == 1 ? "" : "s");
-    lr_log(LR_LOG_INFO, "%u thread%s, %s kernels; prompts are read through %s", threads_count(e->threads),
-           threads_count(e->threads) == 1 ? "" : "s", e->matmul.kernels->name,
-           e->matmul.blas ? "OpenBLAS where it is faster" : "the same kernels");
+    lr_log(LR_LOG_INFO, "%u thread%s, %s kernels; %s", threads_count(e->threads),
+           threads_count(e->threads) == 1 ? "" : "s", e->matmul.kernels->name, products_of(e));
     if (e->tokenizer && tokenizer_size(e->tokenizer) > e->spec.vocab)
         lr_log(LR_LOG_INFO, "the tokenizer has %u ids, the embedding %u rows", tokenizer_size(e->tokenizer),
                e->spec.vocab);

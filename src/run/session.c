@@ -14,6 +14,11 @@ static float set_or(double value, double fallback) {
     return (float)(isnan(value) ? fallback : value);
 }
 
+float lr_sampling_temperature(const struct lr_engine *e) {
+    double t = e->generation.temperature;
+    return t > 0 ? (float)t : 0.8F;
+}
+
 struct lr_session_options lr_session_defaults(const struct lr_engine *e) {
     const struct generation_config *g = &e->generation;
     struct lr_sampling s = {
@@ -172,15 +177,16 @@ static enum lr_status refuse_id(const struct lr_engine *e, uint32_t id, struct l
 
 static enum lr_status check_room(const struct lr_session *s, const uint32_t *ids, size_t n,
                                  struct lr_error *err) {
+    uint32_t most = s->engine->spec.max_context;
     if (n > s->context - s->position)
         return lr_fail(
             err, LR_EUSAGE,
-            s->context < s->engine->spec.max_context
+            n <= most - s->position
                 ? "the prompt has %zu tokens%s, the context has room for %u (a larger one, where memory "
                   "allows: -c, up to %u)"
                 : "the prompt has %zu tokens%s, the context has room for %u (the model has no more than "
                   "%u: shorten the prompt)",
-            n, s->position ? " more" : "", s->context - s->position, s->engine->spec.max_context);
+            n, s->position ? " more" : "", s->context - s->position, most);
     for (size_t i = 0; i < n; i++)
         if (ids[i] >= s->engine->spec.vocab) return refuse_id(s->engine, ids[i], err);
     return LR_OK;
@@ -292,7 +298,10 @@ enum lr_status lr_session_feed_text(struct lr_session *s, const char *text, size
 }
 
 enum lr_status session_append(struct lr_session *s, uint32_t id, struct lr_error *err) {
-    LR_TRY(read_and_keep(s, &id, 1, (uint64_t)s->position + 1, err));
+    enum lr_status status = read_and_keep(s, &id, 1, (uint64_t)s->position + 1, err);
+    if (status == LR_EINTERRUPTED)
+        lr_fail(err, status, "interrupted after %u tokens", s->position - s->prompt_tokens);
+    LR_TRY(status);
     note_id(s, id, true);
     return LR_OK;
 }

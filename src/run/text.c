@@ -1,12 +1,23 @@
 /* Text and ids through an engine's tokenizer. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "run/engine.h"
+#include "text/utf8.h"
+
+/* A text that is changed before it is read is told of. */
+static void warn_of_bad_bytes(struct lr_str text) {
+    size_t first, count = utf8_bad_bytes(text, &first);
+    if (count)
+        lr_log(LR_LOG_WARN, "%s byte%s not UTF-8 (the first at byte %s): read as U+FFFD",
+               lr_commas(count).text, count == 1 ? " is" : "s are", lr_commas(first).text);
+}
 
 enum lr_status lr_tokenize(const struct lr_engine *e, const char *text, size_t len, bool specials,
                            uint32_t **ids, size_t *n_ids, struct lr_error *err) {
     const struct tokenizer *t;
     LR_TRY(engine_tokenizer(e, &t, err));
-    struct token_list list = {0};
+    struct token_list list = {.interrupt = e->options.interrupt};
+    warn_of_bad_bytes((struct lr_str){text, len});
     enum lr_status status = tokenizer_encode(t, (struct lr_str){text, len}, specials, &list, err);
     if (status != LR_OK) {
         token_list_free(&list);

@@ -287,6 +287,11 @@ void file_list_close(struct file_list *list) {
     *list = (struct file_list){0};
 }
 
+void file_link_target(const char *path, char *out, size_t size) {
+    ssize_t n = readlink(path, out, size - 1);
+    out[n > 0 ? n : 0] = '\0';
+}
+
 char *file_join(const char *folder, const char *name) {
     size_t len = strlen(folder), total;
     const char *slash = len > 0 && folder[len - 1] != '/' ? "/" : "";

@@ -71,6 +71,10 @@ struct file_list {
 enum lr_status file_list_open(const char *folder, struct file_list *out, struct lr_error *err);
 void file_list_close(struct file_list *list);
 
+/* Where the symbolic link at `path` leads, as it stands in the link, cut to `size` - 1 bytes; empty where
+ * there is no link. */
+void file_link_target(const char *path, char *out, size_t size);
+
 /* "folder/name" (no double slash), to be freed with lr_free; NULL when memory is refused. */
 char *file_join(const char *folder, const char *name);
 

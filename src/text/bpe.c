@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "text/bpe_tables.h"
+#include "text/interrupt.h"
 #include "text/utf8.h"
 
 #include <xxhash.h>
@@ -142,10 +143,11 @@ static enum lr_status add_affixed(const struct bpe *b, struct bpe_scratch *s, st
 }
 
 static enum lr_status make_symbols(const struct bpe *b, struct bpe_scratch *s, struct lr_str piece,
-                                   struct lr_error *err) {
+                                   const volatile int *interrupt, struct lr_error *err) {
     bool pending = false, affixes = b->prefix.len || b->suffix.len;
     s->symbol_count = 0;
     for (size_t at = 0, len; at < piece.len; at += len) {
+        LR_TRY(interrupt_check(interrupt, err));
         utf8_read(lr_str_from(piece, at), &len);
         struct lr_str c = {piece.data + at, len};
         LR_TRY(affixes ? add_affixed(b, s, c, at == 0, at + len == piece.len, &pending, err)
@@ -197,10 +199,15 @@ static bool still_stands(const struct bpe *b, const struct bpe_scratch *s, struc
     return m->pair != BPE_NO_PAIR && m->id == c.id;
 }
 
-static enum lr_status merge_symbols(const struct bpe *b, struct bpe_scratch *s, struct lr_error *err) {
+static enum lr_status merge_symbols(const struct bpe *b, struct bpe_scratch *s, const volatile int *interrupt,
+                                    struct lr_error *err) {
     s->heap_count = 0;
-    for (uint32_t i = 0; i + 1 < s->symbol_count; i++) LR_TRY(consider(b, s, i, err));
+    for (uint32_t i = 0; i + 1 < s->symbol_count; i++) {
+        LR_TRY(interrupt_check(interrupt, err));
+        LR_TRY(consider(b, s, i, err));
+    }
     while (s->heap_count) {
+        LR_TRY(interrupt_check(interrupt, err));
         struct bpe_candidate c = pop(s);
         if (!still_stands(b, s, c)) continue;
         uint32_t at = (uint32_t)c.order;
@@ -219,8 +226,8 @@ static enum lr_status merge_symbols(const struct bpe *b, struct bpe_scratch *s, 
 
 static enum lr_status merge_piece(const struct bpe *b, struct lr_str piece, struct bpe_scratch *s,
                                   struct token_list *out, struct lr_error *err) {
-    LR_TRY(make_symbols(b, s, piece, err));
-    LR_TRY(merge_symbols(b, s, err));
+    LR_TRY(make_symbols(b, s, piece, out->interrupt, err));
+    LR_TRY(merge_symbols(b, s, out->interrupt, err));
     if (!s->symbol_count) return LR_OK;
     for (uint32_t i = 0; i != END; i = s->symbols[i].next)
         if (token_list_push(out, s->symbols[i].id))

@@ -1,3 +1,4 @@
+#include "text/interrupt.h"
 #include "text/tokenizer_parts.h"
 #include "text/utf8.h"
 
@@ -28,6 +29,7 @@ static enum lr_status encode_plain(struct encoding *e, struct lr_str text, bool 
     LR_TRY(pretokenizer_apply(e->t->pretokenizer, text, first, &e->pieces, err));
     for (size_t i = 0; i < e->pieces.count; i++) {
         struct piece_span span = e->pieces.spans[i];
+        LR_TRY(interrupt_check(e->out->interrupt, err));
         LR_TRY(encode_piece(e, (struct lr_str){e->pieces.text.data + span.begin, span.len}, err));
     }
     return LR_OK;
@@ -75,7 +77,7 @@ static enum lr_status encode_all(struct encoding *e, struct lr_str text, bool sp
 
 enum lr_status tokenizer_encode(const struct tokenizer *t, struct lr_str text, bool specials,
                                 struct token_list *out, struct lr_error *err) {
-    struct encoding e = {.t = t, .out = out};
+    struct encoding e = {.t = t, .pieces = {.interrupt = out->interrupt}, .out = out};
     enum lr_status status = encode_all(&e, text, specials, err);
     lr_buf_free(&e.repaired);
     lr_buf_free(&e.normal);

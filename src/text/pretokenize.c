@@ -332,5 +332,6 @@ enum lr_status pretokenizer_apply(const struct pretokenizer *p, struct lr_str te
     if (!p || !p->count) return emit(&none, text, out, err);
     if (!out->work) out->work = lr_calloc(1, sizeof *out->work);
     if (!out->work) return lr_fail_memory(err, "splitting a text", sizeof *out->work);
+    out->work->parts.interrupt = out->interrupt;
     return run_stages(p, out->work, text, first, out, err);
 }

@@ -18,7 +18,8 @@ struct piece_list {
     struct lr_buf text;
     struct piece_span *spans; /* [count] */
     size_t count, cap;
-    struct splitting *work; /* pretokenizer_apply's own */
+    const volatile int *interrupt; /* stops pretokenizer_apply: LR_EINTERRUPTED; or NULL */
+    struct splitting *work;        /* pretokenizer_apply's own */
 };
 void piece_list_free(struct piece_list *l);
 

@@ -15,7 +15,7 @@
 struct regex {
     pcre2_general_context *heap;
     pcre2_code *code;
-    char *pattern; /* as given, for messages */
+    char *pattern, *name; /* as given, for messages */
 };
 
 struct regex_scratch {
@@ -70,9 +70,10 @@ enum lr_status regex_compile(struct lr_str pattern, const char *name, struct reg
     struct regex *r = lr_calloc(1, sizeof *r);
     if (r) {
         r->pattern = lr_str_dup(pattern);
+        r->name = lr_str_dup(lr_str_of(name));
         r->heap = pcre2_general_context_create(take, give, NULL);
     }
-    enum lr_status status = r && r->pattern && r->heap
+    enum lr_status status = r && r->pattern && r->name && r->heap
                                 ? compile(r, pattern, name, err)
                                 : lr_fail_memory(err, "a regular expression", pattern.len);
     if (status != LR_OK)
@@ -87,6 +88,7 @@ void regex_free(struct regex *r) {
     pcre2_code_free(r->code);
     pcre2_general_context_free(r->heap);
     lr_free(r->pattern);
+    lr_free(r->name);
     lr_free(r);
 }
 
@@ -149,8 +151,8 @@ enum lr_status regex_find(const struct regex *r, struct regex_scratch *s, struct
     if (rc < 0) {
         char reason[128] = "";
         pcre2_get_error_message(rc, (PCRE2_UCHAR *)reason, sizeof reason);
-        return lr_fail(err, LR_EFAILED, "regular expression '%s' over %zu bytes of text: %s", r->pattern,
-                       text.len, reason);
+        return lr_fail(err, LR_EFAILED, "%s: regular expression '%s' over %zu bytes of text: %s", r->name,
+                       r->pattern, text.len, reason);
     }
     const PCRE2_SIZE *range = pcre2_get_ovector_pointer(s->data);
     *begin = range[0];

@@ -10,7 +10,8 @@
 struct regex;
 struct regex_scratch;
 
-/* LR_EMODEL with pattern and reason where it is not supported; `name` (a file) stands in the message. */
+/* LR_EMODEL with pattern and reason where it is not supported; `name` (a file) stands in the
+ * messages, also in those of regex_find. */
 enum lr_status regex_compile(struct lr_str pattern, const char *name, struct regex **out,
                              struct lr_error *err);
 void regex_free(struct regex *r);

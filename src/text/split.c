@@ -1,6 +1,7 @@
 #include "text/split.h"
 
 #include "base/mem.h"
+#include "text/interrupt.h"
 #include "text/unicode.h"
 
 static enum lr_status push(struct part_list *l, size_t begin, size_t end, bool match, struct lr_error *err) {
@@ -18,6 +19,7 @@ enum lr_status split_find_regex(const struct regex *r, struct regex_scratch *s, 
     while (text.len && from <= text.len) {
         bool found;
         size_t begin, end;
+        LR_TRY(interrupt_check(out->interrupt, err));
         LR_TRY(regex_find(r, s, text, from, &found, &begin, &end, err));
         if (!found) break;
         LR_TRY(push(out, done, begin, false, err));

@@ -23,6 +23,7 @@ struct part {
 struct part_list {
     struct part *parts;
     size_t count, cap;
+    const volatile int *interrupt; /* as in token_list */
 };
 
 /* What matches: one of these. */

@@ -26,6 +26,7 @@ void tokenizer_close(struct tokenizer *t);
 struct token_list {
     uint32_t *ids;
     size_t count, cap;
+    const volatile int *interrupt; /* nonzero stops what is being encoded into it: LR_EINTERRUPTED; or NULL */
 };
 int token_list_push(struct token_list *l, uint32_t id);
 void token_list_free(struct token_list *l);

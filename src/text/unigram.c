@@ -1,6 +1,7 @@
 #include "text/unigram.h"
 
 #include "base/mem.h"
+#include "text/interrupt.h"
 #include "text/unicode.h"
 
 #include <math.h>
@@ -237,6 +238,7 @@ static enum lr_status encode(const struct unigram *u, struct lr_str piece, struc
     nodes[0] = (struct node){.reached = true, .id = NO_ID};
     for (size_t at = 0; at < piece.len;) {
         size_t next = at;
+        LR_TRY(interrupt_check(out->interrupt, err));
         unicode_next(piece, &next);
         LR_TRY(extend(u, piece, at, next, nodes, err));
         at = next;

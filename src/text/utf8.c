@@ -66,6 +66,16 @@ size_t utf8_valid_length(struct lr_str s) {
     return at;
 }
 
+size_t utf8_bad_bytes(struct lr_str s, size_t *first) {
+    size_t count = 0, bad;
+    *first = utf8_valid_length(s);
+    for (size_t at = *first; at < s.len; at += bad + utf8_valid_length(lr_str_from(s, at + bad))) {
+        whole_length(lr_str_from(s, at), &bad);
+        count += bad;
+    }
+    return count;
+}
+
 int utf8_repair(struct lr_str s, struct lr_buf *out) {
     while (s.len) {
         size_t bad, valid = utf8_valid_length(s);

@@ -13,6 +13,9 @@ uint32_t utf8_read_last(struct lr_str s, size_t *len);
 /* The bytes from the start of `s` that are valid. */
 size_t utf8_valid_length(struct lr_str s);
 
+/* How many bytes of `s` belong to no character; `*first` is where the first of them stands. */
+size_t utf8_bad_bytes(struct lr_str s, size_t *first);
+
 /* Appends `s` with each maximal invalid subpart replaced by U+FFFD; -1 when memory is refused. */
 int utf8_repair(struct lr_str s, struct lr_buf *out);
 

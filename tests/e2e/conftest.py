@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -15,6 +16,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("LLM_RUN", str(ROOT / "build/release/llm-run"))
 GOLDEN = ROOT / "tests/golden/models"
 DATA = pathlib.Path(os.environ.get("LR_TEST_DATA", ROOT / "../shared/data"))
+
+
+# The tests may run in a script's background or under nohup, where signals are ignored; what is started would inherit that.
+for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler)
 
 
 class Run:

@@ -250,11 +250,16 @@ def test_a_generation_config_out_of_range(tiny, change, parts):
 
 
 def test_keys_of_the_generation_config_that_are_not_followed_are_told(tiny):
-    keys = {"num_beams": 4, "suppress_tokens": [5], "bad_words_ids": [], "min_length": 0, "stop_strings": "x", "eos_token_id": [2, 5000]}
+    keys = {"num_beams": 4, "suppress_tokens": [5], "bad_words_ids": [], "min_length": 0, "stop_strings": "x", "eos_token_id": [2, 5000, -1],
+            "exponential_decay_length_penalty": [3, 1.5], "max_new_tokens": 32, "max_length": 20}
     (tiny / "generation_config.json").write_text(json.dumps(keys))
     run = llm_run("-n", "1", tiny, "x")
-    assert run.status == 0 and "not followed here: num_beams, suppress_tokens, stop_strings\n" in run.err, run
+    assert run.status == 0 and "not followed here: num_beams, suppress_tokens, stop_strings, exponential_decay_length_penalty\n" in run.err, run
     assert "eos_token_id 5000 never ends the text" in run.err and "eos_token_id 2 " not in run.err, run
+    assert "max_" not in run.err and "-1" not in run.err, run
+    told = llm_run("-v", "-n", "1", tiny, "x").err
+    assert "max_new_tokens 32 is not followed here: -n" in told and "max_length 20 is not followed here: -n" in told, told
+    assert "generation_config.json: eos_token_id -1 is no token's id and is left out" in told, told
 
 
 def test_top_p_of_nothing_is_the_likeliest_token(tiny):
@@ -265,6 +270,18 @@ def test_top_p_of_nothing_is_the_likeliest_token(tiny):
 def test_a_size_that_the_config_does_not_give(tiny):
     edit_config(tiny, hidden_size=None)
     refused(llm_run(tiny, "x"), 3, "shape", "it has no 'hidden_size': the default of its kind counts")
+
+
+def test_key_value_heads_that_the_config_does_not_give(tiny):
+    edit_config(tiny, num_key_value_heads=None)
+    refused(llm_run(tiny, "x"), 3, "shape", "it has no 'num_key_value_heads': the default of its kind counts")
+
+
+def test_a_regular_expression_that_takes_too_long_names_its_file(tiny):
+    tokenizer = json.loads((tiny / "tokenizer.json").read_text())
+    tokenizer["pre_tokenizer"] = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False}
+    (tiny / "tokenizer.json").write_text(json.dumps(tokenizer))
+    refused(llm_run("--tokenize", tiny, "a" * 60 + "b"), 1, str(tiny / "tokenizer.json"), "(a+)+$", "match limit")
 
 
 def test_names_of_two_families(tiny):

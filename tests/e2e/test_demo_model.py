@@ -1,12 +1,15 @@
 """The committed demo model is a complete directory of the promised size, and the program says with it what the reference says."""
 import json
+import os
+import shutil
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from conftest import llm_run
+from conftest import BINARY, ROOT, llm_run
 
 DEMO = Path(__file__).resolve().parents[2] / "models/demo"
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/demo/greedy.json"
@@ -74,3 +77,29 @@ def test_held_out_questions_are_answered():
     said = [llm_run("-q", "--greedy", "-n", "64", DEMO, "--", f"<|user|>\n{q.text}<|end|>\n<|assistant|>\n").out.decode() for q in asked]
     wrong = [(q.text, text) for q, text in zip(asked, said) if text != q.answer]
     assert len(asked) > 80 and len(wrong) * 20 <= len(asked), wrong
+
+
+def readme_examples():
+    return (ROOT / "README.md").read_text().split("## By example\n\n```sh\n")[1].split("```")[0].splitlines()
+
+
+def test_the_readmes_examples_work_as_they_stand(tmp_path):
+    """One after another in one shell, with the demo; those with jq where there is one."""
+    if not os.access(BINARY, os.X_OK):
+        pytest.skip(f"{BINARY} is not built")
+    os.symlink(os.path.abspath(BINARY), tmp_path / "llm-run")
+    os.symlink(ROOT / "models", tmp_path / "models")
+    lines = [line for line in readme_examples() if "| jq" not in line or shutil.which("jq")]
+    assert len([line for line in lines if "llm-run" in line]) >= 10
+    for line in lines:
+        assert subprocess.run(["bash", "-n", "-c", line]).returncode == 0, line
+    for i, line in enumerate(lines):
+        if "llm-run" not in line:
+            continue
+        before = [other for other in lines[:i] if "llm-run" not in other]
+        done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", "\n".join([*before, line])], cwd=tmp_path, capture_output=True,
+                              stdin=subprocess.DEVNULL, timeout=120)
+        assert done.returncode == 0 and done.stdout, (line, done)
+        assert "-q" not in line or done.stderr == b"", (line, done)
+        if "--tokenize" in line:
+            assert done.stdout.decode().strip() == line.split("# ")[1].split(";")[0], (line, done)

@@ -46,7 +46,8 @@ def test_text_alone_goes_to_stdout(tiny):
     assert run.out == plain.out and run.out
     assert plain.err == ""
     assert re.search(r"8 tokens, [\d.]+ tok/s; prompt 6 tokens, .* tok/s; first token after [\d.]+ s; peak memory \d+ MiB, "
-                     r"mapped weights included; seed \d+$", run.lines[-1]), run
+                     r"mapped weights included$", run.lines[-1]), run
+    assert re.search(r"included; seed \d+$", llm_run("--temp", "1", "-n", "8", tiny, "hello").lines[-1])
 
 
 def test_the_summary_has_a_line_of_its_own_where_both_go_to_one_place(tiny):
@@ -182,13 +183,35 @@ def test_the_generation_config_says_how_to_draw_and_what_ends_the_text(tiny):
     assert llm_run("-q", "-n", "24", "--ignore-eos", "--temp", "9", "--seed", "1", tiny, "hello").out != greedy
 
 
+@pytest.mark.parametrize("config, temperature", [({"do_sample": False}, "0.8"), ({"do_sample": False, "temperature": 5.0}, "5"),
+                                                 ({"temperature": 0}, "0.8")])
+def test_a_sampler_that_is_asked_for_counts_before_a_greedy_config(tiny, config, temperature):
+    (tiny / "generation_config.json").write_text(json.dumps(config))
+    run = ["-n", "24", "--ignore-eos", "--seed", "1", tiny, "hello"]
+    greedy = llm_run("--greedy", *run)
+    assert "generation_config" not in greedy.err
+    for option in (["--top-k", "90"], ["--top-p", "1"], ["--min-p", "0"], ["--typical", "1"]):
+        drawn = llm_run(*option, *run)
+        line = f"{option[0]} turns sampling on, at temperature {temperature}: the model's generation_config.json says greedy"
+        assert drawn.out != greedy.out and line in drawn.err and len(drawn.lines) == 2, drawn
+        assert drawn.out == llm_run("-q", *option, "--temp", temperature, *run).out
+        assert llm_run(*option, "--greedy", *run).out == greedy.out == llm_run(*option, "--temp", "0", *run).out
+        assert len(llm_run(*option, "--temp", "0", *run).lines) == 1
+    plain = llm_run(*run)
+    assert plain.out == greedy.out and "--seed changes nothing" in plain.err and not plain.err.endswith("seed 1\n"), plain
+    assert llm_run("--json", *run).json()["seed"] == 1
+
+
 def test_a_full_context_is_length(tiny):
     run = llm_run("--json", "--greedy", "--ignore-eos", "-c", "20", tiny, "hello").json()
     assert run["finish_reason"] == "length" and run["prompt_tokens"] + run["completion_tokens"] in (20, 21)
 
 
 def test_prompts_that_do_not_fit_and_ids_out_of_range(tiny):
-    refused(llm_run("-c", "5", tiny, "hello"), 2, "6", "5")
+    refused(llm_run("-c", "5", tiny, "hello"), 2, "6 tokens", "room for 5", "-c, up to 256")
+    for most in "5", "256":  # a larger context than the model's would not help
+        refused(llm_run("-c", most, tiny, "a" * 256), 2, "257 tokens", "no more than 256: shorten the prompt")
+    assert llm_run("-q", "-c", "256", tiny, "a" * 255).status == 0
     refused(llm_run("--ids", tiny, "1,131"), 2, "131")
     refused(llm_run("--ids", tiny, "1,x"), 2, "'x'")
     refused(llm_run("--ids", tiny, "1,-2"), 2, "'-2'")
@@ -204,6 +227,11 @@ def test_a_missing_prompt_file_is_an_input_file(tiny, tmp_path):
 def test_invalid_utf8_prompt_is_continued(tiny):
     run = llm_run("--json", "--greedy", "-n", "3", "--echo", tiny, stdin=b"a\xffb")
     assert run.status == 0 and run.json()["text"].startswith("a\ufffdb")
+    assert "llm-run: 1 byte is not UTF-8 (the first at byte 1): read as U+FFFD\n" in run.err, run
+    for mode in ["--tokenize"], ["--score"], ["-n", "1"]:
+        assert "llm-run: 3 bytes are not UTF-8 (the first at byte 2): read as U+FFFD\n" in llm_run(*mode, tiny, stdin=b"\xc3\xa4\xe2\x82a\xff").err
+        assert "UTF-8" not in llm_run(*mode, tiny, stdin="\u00e4\ufffd".encode()).err
+        assert llm_run("-q", *mode, tiny, stdin=b"a\xff").err == ""
 
 
 def test_memory_too_small_is_4(tiny):
@@ -226,6 +254,13 @@ def test_verbose_tells_what_was_chosen(tiny):
     assert "kernels" not in llm_run("-n", "1", tiny, "hello").err
 
 
+@pytest.mark.skipif("LR_TEST_MATMUL" in os.environ, reason="the way of the products is given")
+def test_verbose_tells_how_products_are_done(tiny):
+    said = {way: llm_run("-v", "-n", "1", "--matmul", way, tiny, "hello").err for way in ("native", "blas")}
+    assert "prompts are read through the same kernels" in said["native"]
+    assert "all products go through OpenBLAS, as asked for" in said["blas"]
+
+
 @pytest.mark.parametrize("json_too", [[], ["--json"]])
 def test_a_closed_pipe_ends_quietly(tiny, json_too):
     p = subprocess.Popen(command("-q", "--ignore-eos", "--greedy", *json_too, tiny, "hello"), stdout=subprocess.PIPE,
@@ -244,9 +279,9 @@ def test_head_gets_its_bytes(tiny):
 
 
 def test_a_full_disk_is_1(tiny):
-    for mode in ([], ["--json"], ["--tokenize"], ["--info"]):
+    for mode in (["-n", "3"], ["-n", "3", "--json"], ["--tokenize"], ["--info"]):
         with open("/dev/full", "wb") as full:
-            p = subprocess.run(command("-q", "-n", "3", *mode, tiny, "hello"), stdout=full, stderr=subprocess.PIPE, timeout=60)
+            p = subprocess.run(command("-q", *mode, tiny, "hello"), stdout=full, stderr=subprocess.PIPE, timeout=60)
         assert p.returncode == 1 and b"No space left" in p.stderr, mode
 
 
@@ -270,6 +305,17 @@ def test_a_signal_stops_and_keeps_what_there_is(tiny, number, status):
     assert (first + out)[: len(expected)] == expected[: len(first + out)]
 
 
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_nothing_is_said_of_an_interruption_that_the_answer_tells(tiny, more):
+    args = [a for a in endless(tiny, *more) if a != "-q"]
+    for _ in range(3):  # wherever in the loop it comes
+        p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+        time.sleep(1) if more else p.stdout.read(1)
+        p.send_signal(signal.SIGINT)
+        _, said = p.communicate(timeout=60)
+        assert p.returncode == 130 and b"interrupted" not in said and said.count(b"\n") == (0 if more else 1), said
+
+
 def test_a_signal_gives_json_of_what_there_is(tiny):
     p = subprocess.Popen(endless(tiny, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     time.sleep(1.5)
@@ -286,6 +332,33 @@ def test_a_signal_while_the_prompt_is_awaited(tiny):
     p.send_signal(signal.SIGINT)
     out, said = p.communicate(timeout=60)
     assert p.returncode == 130 and out == b"" and said == b"llm-run: interrupted while reading standard input\n"
+
+
+def test_a_signal_while_a_named_pipe_waits_for_its_writer(tiny, tmp_path):
+    os.mkfifo(tmp_path / "ff")
+    p = subprocess.Popen(command(tiny, "-f", tmp_path / "ff"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    out, said = p.communicate(timeout=60)
+    assert p.returncode == 130 and out == b"" and said.decode() == f"llm-run: interrupted while reading {tmp_path}/ff\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_was_ignored_stays_so(tiny, number):
+    p = subprocess.Popen(command("-q", "-n", "1", tiny), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
+    time.sleep(0.5)
+    p.send_signal(number)
+    time.sleep(0.2)
+    out, said = p.communicate(b"hello", timeout=60)
+    assert p.returncode == 0 and out and said == b"", said
+
+
+def test_the_clock_starts_when_the_prompt_is_there(tiny):
+    p = subprocess.Popen(command("--json", "-n", "1", tiny), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    time.sleep(3)
+    timings = json.loads(p.communicate(b"hello", timeout=60)[0])["timings"]
+    assert 0 < timings["load_s"] <= timings["first_token_s"] < 3, timings
 
 
 def test_a_hang_up_still_gives_the_whole_answer(tiny):

@@ -3,10 +3,13 @@ import json
 import math
 import resource
 import shutil
+import signal
+import subprocess
+import time
 
 import pytest
 
-from conftest import BINARY, GOLDEN, copy_golden, letter_ids, llm_run, refused
+from conftest import BINARY, GOLDEN, command, copy_golden, letter_ids, llm_run, refused
 
 
 def test_tokenize_prints_ids(tiny):
@@ -39,7 +42,9 @@ def test_tokenize_and_ids_exclude_each_other(tiny):
 def test_a_model_without_a_tokenizer_takes_ids_alone(tmp_path):
     folder = copy_golden("llama_gqa", tmp_path / "bare")
     assert llm_run("-q", "-n", "2", "--ids", folder, "1,2").status == 0
-    refused(llm_run("-n", "2", folder, "hello"), 3, "tokenizer")
+    for mode in ["-n", "2"], ["--score"]:
+        refused(llm_run(*mode, folder, "hello"), 3, "tokenizer", "; without one, --ids works")
+    assert "--ids" not in refused(llm_run("--tokenize", folder, "hello"), 3, "no tokenizer.json")  # it is refused there
     answer = llm_run("--json", "-n", "2", "--ids", "--greedy", folder, "1,2").json()
     assert answer["text"] == "" and len(answer["tokens"]) == 2
 
@@ -98,6 +103,20 @@ def test_a_megabyte_without_a_place_to_split_takes_no_longer(tokenizer):
         run = llm_run("--tokenize", GOLDEN.parent / "tokenizers" / tokenizer, stdin=data)
         assert run.status == 0 and run.out, (name, run)
         assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began < (2 if "release" in BINARY else 20), name
+
+
+@pytest.mark.parametrize("tokenizer", ["bpe_qwen", "bpe_llama2", "unigram_metaspace"])
+def test_tokenizing_many_megabytes_can_be_interrupted(tokenizer, tmp_path):
+    """Seconds of work for each; a signal ends it, wherever it is."""
+    (tmp_path / "text").write_text("".join(f"{n * n} words and {n} " for n in range(1_000_000)))
+    p = subprocess.Popen(command("--tokenize", "-f", tmp_path / "text", GOLDEN.parent / "tokenizers" / tokenizer),
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(1)
+    p.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    out, said = p.communicate(timeout=60)
+    assert p.returncode == 130 and out == b"" and said.startswith(b"llm-run: interrupted while"), said
+    assert time.monotonic() - began < 5
 
 
 def test_info(tiny):

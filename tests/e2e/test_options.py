@@ -56,7 +56,13 @@ WRONG = [
     (["--progress", "maybe"], "--progress", "auto|always|never"),
     (["--color", "blue"], "--color", "auto|always|never"),
     (["--tmep", "1"], "--tmep", "'--temp'"),
-    (["--prompt"], "--prompt", "the nearest is"),
+    (["--prompt"], "--prompt", "--help-all"),
+    (["--score", "--stop", "a"], "--score", "--stop"),
+    (["--score", "-n", "3"], "--score", "--max-tokens"),
+    (["--score", "--greedy"], "--score", "--greedy"),
+    (["--score", "--logprobs", "3"], "--score", "--logprobs"),
+    (["--tokenize", "--temp", ".3"], "--tokenize", "--temp"),
+    (["--info", "-c", "5"], "--info", "--ctx"),
     (["-Z"], "-Z", "unknown"),
     (["--json=1"], "--json", "no value"),
     (["--score", "--info"], "--score", "--info"),
@@ -104,7 +110,7 @@ def test_every_listed_option_works(tiny, tmp_path):
     """Each once: alone with a prompt it must end with 0 (so that nothing is listed before it works)."""
     (tmp_path / "prompt").write_text("hello")
     for name in listed_options():
-        args = ["-n", "2", tiny]
+        args = [tiny] if name in ("score", "tokenize", "info") else ["-n", "2", tiny]
         args += [] if name == "file" else ["3 4"] if name == "ids" else ["hello"]
         if name in EXAMPLES:
             args += ["--" + name, EXAMPLES[name]]

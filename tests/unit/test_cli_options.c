@@ -183,23 +183,40 @@ static void sizes_are_1024_based_or_shares(void **state) {
     }
 }
 
-static void unknown_options_name_the_nearest(void **state) {
+static void expect_no_suggestion(const char *word) {
+    struct parsed p;
+    PARSE(&p, word, "dir");
+    assert_int_equal(p.status, LR_EUSAGE);
+    if (strstr(p.err.message, "did you mean")) print_message("%s\n", p.err.message);
+    assert_null(strstr(p.err.message, "did you mean"));
+    assert_non_null(strstr(p.err.message, "--help-all"));
+    drop(&p);
+}
+
+static void unknown_options_name_one_that_is_near(void **state) {
     (void)state;
     expect_refusal("--tempp", NULL, "'--temp'");
     expect_refusal("--tmep=3", NULL, "unknown option '--tmep': did you mean '--temp'?");
-    expect_refusal(
-        "--xyzzyplugh", NULL,
-        "unknown option '--xyzzyplugh' (the nearest is '--typical'; --help-all lists them; a prompt "
-        "that begins with '-' goes after '--')");
     expect_refusal("--max-token-s", NULL, "'--max-tokens'");
+    expect_refusal("--max-new-tokens", NULL, "'--max-tokens'");
     expect_refusal("--sedd", NULL, "'--seed'");
     expect_refusal("--jsno", NULL, "'--json'");
-    expect_refusal("--thread-count-that-is-far-too-long-for-any-table-of-distances", NULL, "the nearest is");
-    expect_refusal("--=", NULL, "unknown option");
     expect_refusal("-Z", NULL, "'-Z'");
     expect_refusal("-qZ", NULL, "'-Z'");
     expect_refusal("--json=yes", NULL, "'--json' takes no value");
-    expect_refusal("--top", NULL, "--top-k, --top-p");
+    expect_refusal(
+        "--bogus", NULL,
+        "unknown option '--bogus' (--help-all lists them; a prompt that begins with '-' goes after "
+        "'--')");
+    /* names of other programs, and of this one's plans */
+    static const char *const far[] = {
+        "--bogus",   "--xyzzyplugh", "--prompt",    "--chat",        "--system",     "--template",
+        "--batch",   "--render",     "--plan",      "--bench",       "--bench-load", "--quantize-only",
+        "--on-full", "--load",       "--quant",     "--cache-dir",   "--no-cache",   "--mlock",
+        "--output",  "--parallel",   "--resume",    "--shard",       "--dry-run",    "--retry-failed",
+        "--=",       "--model",      "--gen-sizes", "--prompt-sizes"};
+    for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) expect_no_suggestion(far[i]);
+    expect_no_suggestion("--thread-count-that-is-far-too-long-for-any-table-of-distances");
     struct parsed p;
     PARSE(&p, "dir", "--temp");
     assert_string_equal(p.err.message, "option '--temp' needs a value: X");
@@ -209,11 +226,63 @@ static void unknown_options_name_the_nearest(void **state) {
     drop(&p);
 }
 
+/* "--repeat" would be another option as soon as there is one of that name. */
+static void a_name_is_not_cut_short(void **state) {
+    (void)state;
+    struct parsed p;
+    expect_refusal("--repeat", "3", "unknown option '--repeat': did you mean '--repeat-penalty'?");
+    expect_refusal("--repeat=3", NULL, "unknown option '--repeat': did you mean '--repeat-penalty'?");
+    expect_refusal("--ech", NULL, "unknown option '--ech': did you mean '--echo'?");
+    expect_refusal("--top", NULL, "unknown option '--top': did you mean '--top-k', '--top-p'?");
+    PARSE(&p, "dir", "-n5", "--temp", "--seed", "--top-k=3", "word", "-t", "1");
+    assert_int_equal(p.status, LR_EUSAGE);
+    assert_string_equal(p.err.message, "option '-t,--temp': '--seed' is not a number from 0 to 100");
+    drop(&p);
+}
+
+static void an_option_that_a_mode_does_not_know_is_refused(void **state) {
+    (void)state;
+    static const struct {
+        enum option_id option;
+        unsigned in;
+    } samples[] = {{OPT_STOP, 1u << MODE_GENERATE},
+                   {OPT_TEMP, 1u << MODE_GENERATE},
+                   {OPT_LOGPROBS, 1u << MODE_GENERATE},
+                   {OPT_IDS, 1u << MODE_GENERATE | 1u << MODE_SCORE},
+                   {OPT_CTX, 1u << MODE_GENERATE | 1u << MODE_SCORE},
+                   {OPT_FILE, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_TOKENIZE},
+                   {OPT_THREADS, 0},
+                   {OPT_JSON, 0}};
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
+        assert_int_equal(option_table[samples[i].option].modes, samples[i].in);
+    static const char *const values[] = {
+        [KIND_INT] = "1",  [KIND_SEED] = "1", [KIND_REAL] = "0.5", [KIND_SIZE] = "1G",
+        [KIND_TEXT] = "x", [KIND_LIST] = "x", [KIND_BIAS] = "1=1"};
+    for (int m = 0; m < OPT_COUNT; m++) {
+        for (int i = 0; i < OPT_COUNT; i++) {
+            const struct option_row *mode = &option_table[m], *row = &option_table[i];
+            if (mode->kind != KIND_MODE || mode->mode >= MODE_HELP || row->kind == KIND_MODE) continue;
+            char mode_word[32], word[64];
+            snprintf(mode_word, sizeof mode_word, "--%s", mode->name);
+            const char *value = row->kind == KIND_CHOICE ? strrchr(row->choices, '|') + 1 : values[row->kind];
+            snprintf(word, sizeof word, row->argument ? "--%s=%s" : "--%s", row->name, value);
+            struct parsed p;
+            PARSE(&p, mode_word, word, "dir");
+            bool fits = !row->modes || row->modes & 1u << mode->mode;
+            assert_int_equal(p.status, fits ? LR_OK : LR_EUSAGE);
+            if (!fits) assert_non_null(strstr(p.err.message, mode_word));
+            if (!fits) assert_non_null(strstr(p.err.message, row->name));
+            drop(&p);
+        }
+    }
+}
+
 static void words_that_do_not_go_together_are_refused(void **state) {
     (void)state;
     struct parsed p;
     expect_refusal("--score", "--info", "--score and --info exclude each other");
     expect_refusal("--logprobs=2", NULL, "--logprobs needs --json");
+    expect_refusal("--score", "--stop=a", "--stop means nothing with --score");
     PARSE(&p, "dir", "a", "prompt");
     assert_int_equal(p.status, LR_EUSAGE);
     assert_non_null(strstr(p.err.message, "'prompt'"));
@@ -258,7 +327,9 @@ int main(void) {
         cmocka_unit_test(words_that_are_no_numbers_are_refused),
         cmocka_unit_test(greatest_seed_is_taken),
         cmocka_unit_test(sizes_are_1024_based_or_shares),
-        cmocka_unit_test(unknown_options_name_the_nearest),
+        cmocka_unit_test(unknown_options_name_one_that_is_near),
+        cmocka_unit_test(a_name_is_not_cut_short),
+        cmocka_unit_test(an_option_that_a_mode_does_not_know_is_refused),
         cmocka_unit_test(words_that_do_not_go_together_are_refused),
         cmocka_unit_test(help_wins_over_what_follows),
         cmocka_unit_test(json_is_known_before_parsing),

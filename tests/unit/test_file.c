@@ -42,6 +42,13 @@ static void kinds(void **state) {
     assert_int_equal(file_kind(at("broken")), FILE_DANGLING);
     assert_int_equal(file_kind(at("none")), FILE_ABSENT);
     assert_int_equal(file_kind(at("fifo")), FILE_OTHER);
+    char target[5];
+    file_link_target(at("link"), target, sizeof target);
+    assert_string_equal(target, "f");
+    file_link_target(at("broken"), target, sizeof target);
+    assert_string_equal(target, "nowh");
+    file_link_target(at("f"), target, sizeof target);
+    assert_string_equal(target, "");
     assert_int_equal(symlink("circle", at("circle")), 0);
     assert_int_equal(file_kind(at("circle")), FILE_UNKNOWN);
     assert_int_equal(file_refuse_unknown(at("circle"), &err), LR_EMODEL);

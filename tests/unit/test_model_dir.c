@@ -44,8 +44,7 @@ static void opens_at(const char *path, unsigned need) {
     if (model_dir_open(path, need, &d, &err) != LR_OK) fail_msg("%s", err.message);
 }
 
-#define FETCH_IT                                                                                             \
-    ": fetch it (or vocab.json and merges.txt) from where the model is from; without one, --ids works"
+#define FETCH_IT ": fetch it (or vocab.json and merges.txt) from where the model is from"
 
 static void opens(unsigned need) {
     opens_at(folder, need);
@@ -227,9 +226,10 @@ static void unfinished_downloads(void **state) {
     (void)state;
     put("config.json");
     put("model.safetensors.incomplete");
-    refused(MODEL_DIR_WEIGHTS,
-            " holds no weights: there is a config.json, but no model.safetensors; 1 unfinished "
-            "download: model.safetensors.incomplete");
+    refused(
+        MODEL_DIR_WEIGHTS,
+        " holds no weights: there is a config.json, but no model.safetensors; fetch it from where the model "
+        "is from; 1 unfinished download: model.safetensors.incomplete");
     put("model-00001-of-00002.safetensors");
     put("model-00002-of-00002.safetensors.incomplete");
     mkdir(at(".cache"), 0700);
@@ -282,16 +282,38 @@ static void a_hub_cache_folder(void **state) {
     assert_string_equal(d.path, at("models--o--n"));
 }
 
+static void a_hub_cache_folder_without_a_snapshot(void **state) {
+    (void)state;
+    static const char bare[] =
+        "/models--o--n is a hub cache folder without a snapshot: fetch the model again";
+    char message[256];
+    mkdir(at("models--o--n"), 0700);
+    snprintf(message, sizeof message, "%s (an unfinished download?)", bare);
+    refused_at(at("models--o--n"), MODEL_DIR_WEIGHTS, message);
+    mkdir(at("models--o--n/refs"), 0700);
+    refused_at(at("models--o--n"), MODEL_DIR_TOKENIZER, message);
+    mkdir(at("models--o--n/blobs"), 0700);
+    put("models--o--n/blobs/ab.incomplete");
+    snprintf(message, sizeof message, "%s; 1 unfinished download: blobs/ab.incomplete", bare);
+    refused_at(at("models--o--n"), MODEL_DIR_WEIGHTS, message);
+    mkdir(at("models--o--n/snapshots"), 0700);
+    refused_at(at("models--o--n"), MODEL_DIR_WEIGHTS,
+               "/models--o--n/snapshots holds no snapshot (an unfinished download?): fetch the model again");
+    mkdir(at("blobs"), 0700); /* beside others it is any folder */
+    refused(MODEL_DIR_WEIGHTS, " is a folder of models: give one of them, such as models--o--n");
+}
+
 static void broken_links_are_missing_files(void **state) {
     (void)state;
     put("config.json");
     assert_int_equal(symlink("nowhere", at("model-00001-of-00002.safetensors")), 0);
     assert_int_equal(symlink("nowhere", at("model-00002-of-00002.safetensors")), 0);
     refused(MODEL_DIR_WEIGHTS, ": 2 of 2 weight files are missing: model-00001-of-00002.safetensors, "
-                               "model-00002-of-00002.safetensors");
+                               "model-00002-of-00002.safetensors; model-00001-of-00002.safetensors is a "
+                               "link to nowhere, which is not there");
     assert_int_equal(symlink("nowhere", at("tokenizer.json")), 0);
     refused(MODEL_DIR_TOKENIZER,
-            "/tokenizer.json is a link to a file that is not there (an unfinished download?)");
+            "/tokenizer.json is a link to nowhere, which is not there (an unfinished download?)");
     unlink(at("tokenizer.json"));
     mkdir(at("tokenizer.json"), 0700);
     refused(MODEL_DIR_TOKENIZER, "/tokenizer.json is not a regular file");
@@ -343,13 +365,16 @@ static void other_forms_of_weights(void **state) {
     };
     refused(MODEL_DIR_WEIGHTS, " is empty");
     put("README.md");
-    refused(MODEL_DIR_WEIGHTS, " holds no weights: there is no config.json and no model.safetensors");
+    refused(MODEL_DIR_WEIGHTS,
+            " holds no weights: there is no config.json and no model.safetensors; give a model's folder, or "
+            "fetch one's files from where the model is from");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         put(cases[i][0]);
         refused(MODEL_DIR_WEIGHTS, cases[i][1]);
     }
     put("model.safetensors");
-    refused(MODEL_DIR_WEIGHTS, " has weights but no config.json, which describes them");
+    refused(MODEL_DIR_WEIGHTS,
+            " has weights but no config.json, which describes them: fetch it from where the model is from");
 }
 
 static void names_refused(const char *path, const char *message) {
@@ -374,7 +399,7 @@ static void not_a_folder(void **state) {
     names_refused("http://host/x",
                   "http://host/x: nothing is fetched: download the model's folder and give that");
     assert_int_equal(symlink("nowhere", at("link")), 0);
-    refused_at(at("link"), 0, "/link is a link to a folder that is not there");
+    refused_at(at("link"), 0, "/link is a link to nowhere, which is not there");
     refused_at(at("m.gguf"), 0,
                "/m.gguf is a GGUF file, which is not read: give a folder with config.json and "
                ".safetensors files");
@@ -419,13 +444,21 @@ static void every_allocation_may_fail(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(a_whole_directory),    TEST(tokenizers),
-        TEST(indexed_shards),       TEST(hostile_indexes),
-        TEST(shards_without_index), TEST(shards_of_other_widths),
-        TEST(many_missing_shards),  TEST(unfinished_downloads),
-        TEST(a_hub_cache_folder),   TEST(broken_links_are_missing_files),
-        TEST(git_lfs_pointers),     TEST(other_forms_of_weights),
-        TEST(not_a_folder),         TEST(every_allocation_may_fail),
+        TEST(a_whole_directory),
+        TEST(tokenizers),
+        TEST(indexed_shards),
+        TEST(hostile_indexes),
+        TEST(shards_without_index),
+        TEST(shards_of_other_widths),
+        TEST(many_missing_shards),
+        TEST(unfinished_downloads),
+        TEST(a_hub_cache_folder),
+        TEST(broken_links_are_missing_files),
+        TEST(a_hub_cache_folder_without_a_snapshot),
+        TEST(git_lfs_pointers),
+        TEST(other_forms_of_weights),
+        TEST(not_a_folder),
+        TEST(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("model_dir", tests, NULL, NULL);
 }

@@ -165,15 +165,27 @@ static void sizes_do_not_wrap(void **state) {
 static void data_is_contiguous(void **state) {
     (void)state;
     refused("{\"a\":" T("U8", "[2]", 0, 2) ",\"b\":" T("U8", "[2]", 3, 5) "}", 5,
-            "m: tensor 'b' begins at byte 116, the one before it ends at byte 115");
+            "m: a gap of 1 byte between tensor 'a' (to byte 115) and tensor 'b'");
     refused("{\"a\":" T("U8", "[2]", 0, 2) ",\"b\":" T("U8", "[2]", 1, 3) "}", 3,
-            "m: tensor 'b' begins at byte 114, the one before it ends at byte 115");
+            "m: tensors 'a' (bytes 113 to 115) and 'b' (114 to 116) overlap");
     refused("{\"a\":" T("U8", "[2]", 1, 3) "}", 3,
-            "m: tensor 'a' begins at byte 62, the one before it ends at byte 61");
-    refused("{\"a\":" T("U8", "[2]", 0, 2) "}", 3, "m: the tensors end at byte 63, the file has 64");
+            "m: a gap of 1 byte between the header (to byte 61) and tensor 'a'");
+    refused(
+        "{\"a\":" T("U8", "[2]", 0, 2) "}", 3,
+        "m: the tensors end at byte 63, the file has 64: 1 too many (a download that was resumed wrongly?)");
     refused("{\"a\":" T("U8", "[3]", 0, 3) "}", 2,
             "m: tensor 'a' ends at byte 64, the file has 63 (a download cut short?)");
-    refused("{}", 1, "m: the tensors end at byte 10, the file has 11");
+    refused(
+        "{}", 1,
+        "m: the tensors end at byte 10, the file has 11: 1 too many (a download that was resumed wrongly?)");
+    /* a wrong offset leaves a hole too: the tensor with it is the one to name */
+    refused("{\"a\":" T("U8", "[2]", 90, 92) ",\"b\":" T("U8", "[2]", 2, 4) "}", 4,
+            "m: tensor 'a' ends at byte 207, the file has 119 (a download cut short?)");
+    /* one that lies inside of another, and is empty */
+    refused("{\"a\":" T("U8", "[4]", 0, 4) ",\"b\":" T("U8", "[0]", 2, 2) "}", 4,
+            "m: tensors 'a' (bytes 113 to 117) and 'b' (115 to 115) overlap");
+    refused("{\"a\":" T("U8", "[2]", 0, 2) ",\"b\":" T("U8", "[2]", 1002, 1004) "}", 1004,
+            "m: a gap of 1,000 bytes between tensor 'a' (to byte 121) and tensor 'b'");
 }
 
 static void the_header_is_json(void **state) {

@@ -152,16 +152,54 @@ static void a_callback_and_a_flag_stop_it(void **state) {
     struct lr_engine *e = open_engine();
     struct lr_session *s = open_session(e, 0, 1, 64);
     struct lr_generate_result r;
-    volatile int flag = 1;
+    volatile int now = 1;
     lr_session_feed_ids(s, prompt, N_PROMPT, NULL);
     assert_int_equal(generate(s, 10, 3, &r).count, 3);
     assert_int_equal(r.finish, LR_FINISH_INTERRUPTED);
     struct lr_generate_options o = lr_generate_defaults();
     struct ids got = {.count = 0};
-    o.interrupt = &flag;
+    o.interrupt = &now;
     assert_int_equal(lr_session_generate(s, &o, collect, &got, &r, NULL), LR_OK);
     assert_int_equal(got.count, 0);
     assert_int_equal(r.finish, LR_FINISH_INTERRUPTED);
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
+static volatile int flag;
+
+static bool raise_flag(void *ctx, const struct lr_token_event *event) {
+    (void)ctx;
+    (void)event;
+    flag = 1;
+    return true;
+}
+
+/* Inside of a pass too, where reading one token is no prompt that was cut short. */
+static void an_interruption_while_decoding_is_a_finish(void **state) {
+    (void)state;
+    struct lr_engine_options eo = lr_engine_defaults();
+    struct lr_engine *e;
+    struct lr_error err = {0};
+    uint32_t id;
+    bool end;
+    eo.threads = 1;
+    eo.interrupt = &flag;
+    assert_int_equal(lr_engine_open(MODEL, &eo, &e, &err), LR_OK);
+    struct lr_session *s = open_session(e, 0, 1, 64);
+    struct lr_generate_result r;
+    lr_session_feed_ids(s, prompt, N_PROMPT, &err);
+    assert_int_equal(lr_session_generate(s, NULL, raise_flag, NULL, &r, &err), LR_OK);
+    assert_int_equal(r.finish, LR_FINISH_INTERRUPTED);
+    assert_int_equal(r.tokens, 1);
+    assert_string_equal(err.message, "");
+    flag = 0;
+    lr_session_reset(s);
+    lr_session_feed_ids(s, prompt, N_PROMPT, &err);
+    for (int i = 0; i < 3; i++) assert_int_equal(lr_session_next(s, &id, &end, &err), LR_OK);
+    flag = 1;
+    assert_int_equal(lr_session_next(s, &id, &end, &err), LR_EINTERRUPTED);
+    assert_string_equal(err.message, "interrupted after 3 tokens");
     lr_session_close(s);
     lr_engine_close(e);
 }
@@ -262,6 +300,7 @@ int main(void) {
         cmocka_unit_test(the_context_ends_the_text),
         cmocka_unit_test(what_is_refused_says_why),
         cmocka_unit_test(a_callback_and_a_flag_stop_it),
+        cmocka_unit_test(an_interruption_while_decoding_is_a_finish),
         cmocka_unit_test(scores_are_the_logprobs_of_generation),
         cmocka_unit_test(several_sessions_share_an_engine),
         cmocka_unit_test(the_plan_adds_up),

@@ -266,6 +266,21 @@ static void test_utf8(void **state) {
         assert_string_equal(out.data, cases[i][1]);
         lr_buf_free(&out);
     }
+    static const struct {
+        const char *text;
+        size_t count, first;
+    } bad[] = {{"", 0, 0},
+               {"a\xC3\xA4", 0, 3},
+               {"a\xFF", 1, 1},
+               {"\xE2\x82z", 2, 0},
+               {"ab\xE2", 1, 2},
+               {"\xF0\x80\x80", 3, 0},
+               {"\xFF-\xE2\x82-\xC0", 4, 0}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        size_t first;
+        assert_int_equal(utf8_bad_bytes(lr_str_of(bad[i].text), &first), bad[i].count);
+        assert_int_equal(first, bad[i].first);
+    }
 }
 
 /* The bytes of a hexadecimal text. */
@@ -301,6 +316,30 @@ static void test_utf8_golden(void **state) {
     lr_buf_free(&want);
     lr_buf_free(&got);
     json_close(doc);
+}
+
+/* One piece, pieces by a regular expression, by a mark, and a Unigram model: each has a loop of its own. */
+static void test_interrupt(void **state) {
+    (void)state;
+    static const char *const names[] = {"bpe_llama2", "bpe_qwen", "bpe_metaspace_never", "unigram_metaspace"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[128];
+        struct tokenizer *t;
+        struct lr_error err;
+        volatile int flag = 0;
+        struct token_list list = {.interrupt = &flag};
+        struct tokenizer_files files = {.json = path};
+        snprintf(path, sizeof path, "tests/golden/tokenizers/%s/tokenizer.json", names[i]);
+        assert_int_equal(tokenizer_open(&files, &t, &err), LR_OK);
+        assert_int_equal(tokenizer_encode(t, LR_STR("once upon a time"), false, &list, &err), LR_OK);
+        assert_true(list.count > 0);
+        flag = 2;
+        assert_int_equal(tokenizer_encode(t, LR_STR("once upon a time"), false, &list, &err),
+                         LR_EINTERRUPTED);
+        assert_string_equal(err.message, "interrupted while tokenizing");
+        token_list_free(&list);
+        tokenizer_close(t);
+    }
 }
 
 static void test_matcher(void **state) {
@@ -398,8 +437,8 @@ int main(void) {
         cmocka_unit_test(test_normalized),     cmocka_unit_test(test_post),
         cmocka_unit_test(test_refused),        cmocka_unit_test(test_refused_steps),
         cmocka_unit_test(test_files),          cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_utf8_golden),    cmocka_unit_test(test_matcher),
-        cmocka_unit_test(test_memory_refused),
+        cmocka_unit_test(test_utf8_golden),    cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_matcher),        cmocka_unit_test(test_memory_refused),
     };
     return cmocka_run_group_tests_name("text/tokenizer", tests, NULL, NULL);
 }
