@@ -153,6 +153,7 @@ enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
     LR_TRY(tell_initial(&l, err));
     LR_TRY(set_up(e, err));
     e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
+    if (e->cold || e->plan.mode != LR_LOAD_MAP) engine_tell_loading(e, 0);
     LR_TRY(load_essential(&l, err));
     LR_TRY(load_layers(&l, err));
     e->loaded = true;

@@ -112,7 +112,7 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
     LR_TRY(e->loaded ? loading_follow(e, err) : loading_run(e, err));
     e->sessions_bytes += s->bytes;
     s->counted = true;
-    s->loading = e->cold;
+    s->loading = e->cold && e->plan.mode == LR_LOAD_MAP;
     return LR_OK;
 }
 

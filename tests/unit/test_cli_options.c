@@ -210,11 +210,11 @@ static void unknown_options_name_one_that_is_near(void **state) {
         "'--')");
     /* names of other programs, and of this one's plans */
     static const char *const far[] = {
-        "--bogus",   "--xyzzyplugh", "--prompt",    "--chat",        "--system",     "--template",
-        "--batch",   "--render",     "--plan",      "--bench",       "--bench-load", "--quantize-only",
-        "--on-full", "--load",       "--quant",     "--cache-dir",   "--no-cache",   "--mlock",
-        "--output",  "--parallel",   "--resume",    "--shard",       "--dry-run",    "--retry-failed",
-        "--=",       "--model",      "--gen-sizes", "--prompt-sizes"};
+        "--bogus",     "--xyzzyplugh",  "--prompt",   "--chat",          "--system",  "--template",
+        "--batch",     "--render",      "--bench",    "--quantize-only", "--on-full", "--load",
+        "--quant",     "--cache-dir",   "--no-cache", "--mlock",         "--output",  "--parallel",
+        "--resume",    "--shard",       "--dry-run",  "--retry-failed",  "--=",       "--model",
+        "--gen-sizes", "--prompt-sizes"};
     for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) expect_no_suggestion(far[i]);
     expect_no_suggestion("--thread-count-that-is-far-too-long-for-any-table-of-distances");
     struct parsed p;
@@ -249,7 +249,7 @@ static void an_option_that_a_mode_does_not_know_is_refused(void **state) {
                    {OPT_TEMP, 1u << MODE_GENERATE},
                    {OPT_LOGPROBS, 1u << MODE_GENERATE},
                    {OPT_IDS, 1u << MODE_GENERATE | 1u << MODE_SCORE},
-                   {OPT_CTX, 1u << MODE_GENERATE | 1u << MODE_SCORE},
+                   {OPT_CTX, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_PLAN},
                    {OPT_FILE, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_TOKENIZE},
                    {OPT_THREADS, 0},
                    {OPT_JSON, 0}};
