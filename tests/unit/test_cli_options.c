@@ -210,11 +210,10 @@ static void unknown_options_name_one_that_is_near(void **state) {
         "'--')");
     /* names of other programs, and of this one's plans */
     static const char *const far[] = {
-        "--bogus",     "--xyzzyplugh",  "--prompt",   "--chat",          "--system",  "--template",
-        "--batch",     "--render",      "--bench",    "--quantize-only", "--on-full", "--load",
-        "--quant",     "--cache-dir",   "--no-cache", "--mlock",         "--output",  "--parallel",
-        "--resume",    "--shard",       "--dry-run",  "--retry-failed",  "--=",       "--model",
-        "--gen-sizes", "--prompt-sizes"};
+        "--bogus",  "--xyzzyplugh", "--prompt",    "--chat",          "--system",  "--template",
+        "--batch",  "--render",     "--bench",     "--quantize-only", "--on-full", "--quant",
+        "--output", "--parallel",   "--resume",    "--shard",         "--dry-run", "--retry-failed",
+        "--=",      "--model",      "--gen-sizes", "--prompt-sizes"};
     for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) expect_no_suggestion(far[i]);
     expect_no_suggestion("--thread-count-that-is-far-too-long-for-any-table-of-distances");
     struct parsed p;
