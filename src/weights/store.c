@@ -235,9 +235,9 @@ void store_unpin(struct store *s, const uint64_t *pinned) {
 
 /* ---- bringing mapped files in */
 
-#define AHEAD_BLOCK   (UINT64_C(4) << 20)
-#define AHEAD_MOST    512u
-#define AHEAD_READERS 8u
+#define AHEAD_BLOCK   (UINT64_C(1) << 20)
+#define AHEAD_MOST    2048u
+#define AHEAD_READERS 4u
 
 static size_t count_blocks(const struct store *s, uint64_t block) {
     size_t n = 0;
