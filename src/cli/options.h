@@ -14,6 +14,7 @@ enum cli_mode {
     MODE_TOKENIZE,
     MODE_INFO,
     MODE_PLAN,
+    MODE_BENCH_LOAD,
     MODE_HELP,
     MODE_HELP_ALL,
     MODE_VERSION
@@ -32,6 +33,7 @@ enum option_id {
     OPT_TOKENIZE,
     OPT_INFO,
     OPT_PLAN,
+    OPT_BENCH_LOAD,
     OPT_MAX_TOKENS,
     OPT_FILE,
     OPT_RAW,
@@ -68,6 +70,7 @@ enum option_id {
     OPT_VERBOSE,
     OPT_PROGRESS,
     OPT_COLOR,
+    OPT_REPEAT,
     OPT_HELP,
     OPT_HELP_ALL,
     OPT_VERSION,
@@ -82,6 +85,7 @@ enum option_group {
     GROUP_MEMORY,
     GROUP_MACHINE,
     GROUP_OUTPUT,
+    GROUP_BENCH,
     GROUP_ABOUT,
     GROUP_COUNT
 };
@@ -171,6 +175,8 @@ struct options {
     bool json, quiet;
     int verbose;
     int progress, color; /* enum when */
+
+    int64_t repeat;
 
     bool given[OPT_COUNT]; /* which options stood on the command line: only their values count */
 };

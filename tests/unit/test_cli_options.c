@@ -1,8 +1,10 @@
 /* The command line: words to struct options, and what is said of wrong ones. */
 #include "support/support.h"
 
+#include "base/mem.h"
 #include "cli/options.h"
 #include "cli/values.h"
+#include "cli/words.h"
 
 #define WORDS 16
 
@@ -316,6 +318,99 @@ static void json_is_known_before_parsing(void **state) {
     assert_false(options_want_json(3, behind));
 }
 
+/* ---- options said again, for a process that is to do the same */
+
+/* Whether what was given in the groups that go to another process is the same in both. */
+static void same_options(const struct options *a, const struct options *b) {
+    assert_memory_equal(&a->mem_limit, &b->mem_limit, sizeof a->mem_limit);
+    assert_true(a->context == b->context && a->prefill_chunk == b->prefill_chunk && a->kv == b->kv);
+    assert_true(a->threads == b->threads && a->matmul == b->matmul && a->load == b->load);
+    assert_true(a->mlock == b->mlock && a->no_cache == b->no_cache && a->precise == b->precise);
+    const char *const texts[][2] = {{a->isa, b->isa}, {a->cache_dir, b->cache_dir}};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(!texts[i][0], !texts[i][1]);
+        if (texts[i][0]) assert_string_equal(texts[i][0], texts[i][1]);
+    }
+}
+
+static void say_again(const struct options *o, struct words *w) {
+    static const enum option_group groups[] = {GROUP_CONTEXT, GROUP_MEMORY, GROUP_MACHINE};
+    assert_int_equal(words_add(w, "llm-run"), 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(words_add_group(w, o, groups[i]), 0);
+    assert_int_equal(words_add(w, "dir"), 0);
+    assert_null(w->items[w->count]);
+}
+
+static void options_said_again_mean_the_same(void **state) {
+    (void)state;
+    static const char *const lines[][WORDS] = {
+        {"dir"},
+        {"-c", "77", "dir", "--kv=f32", "--prefill-chunk", "5", "-n", "3"},
+        {"dir", "--mem-limit", "1.5GiB", "--load", "stream", "--mlock", "--cache-dir", "a b=c"},
+        {"dir", "--mem-limit", "33.3%", "--load=resident", "--no-cache", "--precise"},
+        {"dir", "-T", "3", "--matmul", "blas", "--isa", "generic", "--temp", "0.5", "--json", "-v"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct parsed p, q;
+        struct words w = {0};
+        parse(&p, lines[i]);
+        assert_int_equal(p.status, LR_OK);
+        say_again(&p.o, &w);
+        parse(&q, (const char *const *)w.items + 1);
+        assert_int_equal(q.status, LR_OK);
+        same_options(&p.o, &q.o);
+        assert_false(q.o.json || q.o.given[OPT_TEMP] || q.o.given[OPT_MAX_TOKENS]);
+        words_free(&w);
+        drop(&p);
+        drop(&q);
+    }
+}
+
+/* A kind of value that words_add_group does not know would be lost without a word. */
+static void what_is_said_again_can_be(void **state) {
+    (void)state;
+    for (int i = 0; i < OPT_COUNT; i++) {
+        const struct option_row *row = &option_table[i];
+        if (row->group != GROUP_CONTEXT && row->group != GROUP_MEMORY && row->group != GROUP_MACHINE)
+            continue;
+        assert_true(row->kind == KIND_FLAG || row->kind == KIND_INT || row->kind == KIND_CHOICE ||
+                    row->kind == KIND_SIZE || row->kind == KIND_TEXT || row->kind == KIND_REAL);
+    }
+}
+
+static void words_that_memory_refuses(void **state) {
+    (void)state;
+    struct parsed p;
+    struct words w;
+    int bad;
+    long n = 0;
+    PARSE(&p, "dir", "-c", "77", "--mem-limit", "50%", "--isa", "generic");
+    do {
+        w = (struct words){0};
+        lr_mem_fail_after(++n, 0);
+        bad = words_add(&w, "llm-run") | words_add_group(&w, &p.o, GROUP_CONTEXT) |
+              words_add_group(&w, &p.o, GROUP_MEMORY);
+        lr_mem_fail_after(0, 0);
+        words_free(&w);
+    } while (bad);
+    assert_true(n > 3);
+    drop(&p);
+}
+
+static void loading_is_measured_a_number_of_times(void **state) {
+    (void)state;
+    struct parsed p;
+    PARSE(&p, "--bench-load", "dir", "--repeat", "5");
+    assert_int_equal(p.status, LR_OK);
+    assert_int_equal(p.o.mode, MODE_BENCH_LOAD);
+    assert_int_equal(p.o.repeat, 5);
+    drop(&p);
+    PARSE(&p, "--bench-load", "--plan", "dir");
+    assert_int_equal(p.status, LR_EUSAGE);
+    assert_string_equal(p.err.message, "--bench-load and --plan exclude each other");
+    drop(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_is_complete_and_without_doubles),
@@ -332,6 +427,10 @@ int main(void) {
         cmocka_unit_test(words_that_do_not_go_together_are_refused),
         cmocka_unit_test(help_wins_over_what_follows),
         cmocka_unit_test(json_is_known_before_parsing),
+        cmocka_unit_test(options_said_again_mean_the_same),
+        cmocka_unit_test(what_is_said_again_can_be),
+        cmocka_unit_test(words_that_memory_refuses),
+        cmocka_unit_test(loading_is_measured_a_number_of_times),
     };
     return cmocka_run_group_tests_name("cli_options", tests, NULL, NULL);
 }
