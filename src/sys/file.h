@@ -19,9 +19,6 @@ enum lr_status file_refuse_unknown(const char *path, struct lr_error *err);
 /* The failure of open() with `code`. */
 enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err);
 
-/* The failure of open() with `code`. */
-enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err);
-
 /* The size of a regular file; false where there is none. */
 bool file_size(const char *path, uint64_t *out);
 

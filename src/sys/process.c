@@ -78,19 +78,24 @@ static enum lr_status await(pid_t id, bool unwanted, struct process_result *out,
     return LR_OK;
 }
 
+/* From its start to its end; the result is what `out` says where both went well. */
+static enum lr_status run(char *const *words, bool quiet, const int ends[2], const volatile int *interrupt,
+                          struct process_result *out, struct lr_error *err) {
+    pid_t id = 0;
+    enum lr_status status = start(words, quiet, ends[1], &id, err);
+    close(ends[1]); /* ours: the pipe ends with the other process */
+    if (status != LR_OK) return status;
+    status = read_all(id, ends[0], interrupt, &out->out, err);
+    enum lr_status end = await(id, status != LR_OK, out, status == LR_OK ? err : NULL);
+    return status == LR_OK ? end : status;
+}
+
 enum lr_status process_run_again(char *const *words, bool quiet, const volatile int *interrupt,
                                  struct process_result *out, struct lr_error *err) {
     int ends[2];
-    pid_t id;
     *out = (struct process_result){0};
     if (pipe2(ends, O_CLOEXEC)) return fail_with(err, "a pipe", errno);
-    enum lr_status status = start(words, quiet, ends[1], &id, err);
-    close(ends[1]);
-    if (status == LR_OK) {
-        status = read_all(id, ends[0], interrupt, &out->out, err);
-        enum lr_status end = await(id, status != LR_OK, out, status == LR_OK ? err : NULL);
-        if (status == LR_OK) status = end;
-    }
+    enum lr_status status = run(words, quiet, ends, interrupt, out, err);
     close(ends[0]);
     return status;
 }
