@@ -44,7 +44,6 @@ void lr_set_log(lr_log_fn *sink, void *ctx);
 
 /* ---- engine -------------------------------------------------------------------------------------------- */
 struct lr_engine;
-
 enum lr_matmul { LR_MATMUL_AUTO, LR_MATMUL_NATIVE, LR_MATMUL_BLAS };
 enum lr_kv { LR_KV_F16, LR_KV_F32 };
 /* How weights are had: mapped where they fit, else streamed; or always that way; resident: all copied. */
@@ -69,8 +68,7 @@ struct lr_engine_options {
     const struct lr_session_options *expect; /* the first session's: refused at once if too large; or NULL */
     lr_progress_fn *progress;
     void *progress_ctx;
-    const volatile int
-        *interrupt; /* nonzero stops loading, tokenizing, prefill, scoring: LR_EINTERRUPTED; or NULL */
+    const volatile int *interrupt; /* nonzero stops loading, reading, scoring: LR_EINTERRUPTED; or NULL */
 };
 struct lr_engine_options lr_engine_defaults(void);
 
@@ -131,8 +129,7 @@ struct lr_session_options {
 };
 /* What generation_config.json says, else temperature 0.8, top-p 0.95, top-k 40. */
 struct lr_session_options lr_session_defaults(const struct lr_engine *engine);
-/* The temperature where drawing is asked for: generation_config.json's, even beside do_sample false; else
- * 0.8. */
+/* Where drawing is asked for: generation_config.json's, even beside do_sample false; else 0.8. */
 float lr_sampling_temperature(const struct lr_engine *engine);
 
 enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session_options *options,
@@ -240,9 +237,8 @@ void lr_plan_free(struct lr_plan *plan);
 struct lr_plan lr_plan_current(const struct lr_engine *engine);
 
 /* ---- the machine --------------------------------------------------------------------------------------- */
-/* Bytes that a share of memory is a share of: MemTotal, or the smallest control group limit; 0: unknown. */
+/* Bytes, 0: unknown. MemTotal or the smallest control group limit; this process's greatest resident set. */
 uint64_t lr_memory_total(void);
-/* The greatest resident set of this process so far, in bytes; 0: unknown. */
 uint64_t lr_memory_peak(void);
 /* How the library was built and what it would run on, in one line: compiler, kernels, BLAS. */
 void lr_build_info(char *line, size_t size);

@@ -132,6 +132,7 @@ const struct option_row option_table[OPT_COUNT] = {
                    .help = "colour on stderr (auto: on a terminal, unless NO_COLOR is set)"},
 
     [OPT_REPEAT] = {"repeat", 0, GROUP_BENCH, KIND_INT, AT(repeat), "N", .min = 1, .max = 1000,
+                    .modes = IN_BENCH_LOAD,
                     .help = "with --bench-load: N runs from the disk and N from the page cache (3)"},
 
     [OPT_HELP] = {"help", 'h', GROUP_ABOUT, KIND_MODE, .mode = MODE_HELP, .common = true,

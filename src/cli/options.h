@@ -21,12 +21,13 @@ enum cli_mode {
 };
 
 /* Sets of modes. */
-#define IN_GENERATE (1u << MODE_GENERATE)
-#define IN_SCORE    (1u << MODE_SCORE)
-#define IN_TOKENIZE (1u << MODE_TOKENIZE)
-#define IN_PLAN     (1u << MODE_PLAN)
+#define IN_GENERATE   (1u << MODE_GENERATE)
+#define IN_SCORE      (1u << MODE_SCORE)
+#define IN_TOKENIZE   (1u << MODE_TOKENIZE)
+#define IN_PLAN       (1u << MODE_PLAN)
+#define IN_BENCH_LOAD (1u << MODE_BENCH_LOAD)
 /* Wherever a session is opened, or priced. */
-#define IN_SESSION (IN_GENERATE | IN_SCORE | IN_PLAN)
+#define IN_SESSION (IN_GENERATE | IN_SCORE | IN_PLAN | IN_BENCH_LOAD)
 
 enum option_id {
     OPT_SCORE,

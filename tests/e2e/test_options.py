@@ -111,8 +111,10 @@ def test_every_listed_option_works(tiny, tmp_path):
     """Each once: alone with a prompt it must end with 0 (so that nothing is listed before it works)."""
     (tmp_path / "prompt").write_text("hello")
     for name in listed_options():
-        args = [tiny] if name in ("score", "tokenize", "info", "plan") else ["-n", "2", tiny]
-        args += [] if name in ("file", "plan", "info") else ["3 4"] if name == "ids" else ["hello"]
+        alone = name in ("plan", "info", "bench-load", "repeat")
+        args = [tiny] if alone or name in ("score", "tokenize") else ["-n", "2", tiny]
+        args += [] if alone or name == "file" else ["3 4"] if name == "ids" else ["hello"]
+        args += ["--bench-load"] if name == "repeat" else []
         if name in EXAMPLES:
             args += ["--" + name, EXAMPLES[name]]
         elif name == "file":

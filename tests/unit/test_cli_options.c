@@ -111,7 +111,7 @@ static void every_numeric_option_holds_its_range_on_both_sides(void **state) {
             double edge = side ? row->max : row->min, out = side ? row->max + step : row->min - step;
             struct parsed p;
             snprintf(word, sizeof word, "%.15g", edge);
-            PARSE(&p, name, word, "dir", "--json");
+            PARSE(&p, name, word, "dir", "--json", row->modes == IN_BENCH_LOAD ? "--bench-load" : NULL);
             assert_int_equal(p.status == LR_OK, !(side == 0 && row->above_min));
             drop(&p);
             snprintf(word, sizeof word, "%.15g", out);
@@ -211,11 +211,12 @@ static void unknown_options_name_one_that_is_near(void **state) {
         "unknown option '--bogus' (--help-all lists them; a prompt that begins with '-' goes after "
         "'--')");
     /* names of other programs, and of this one's plans */
-    static const char *const far[] = {
-        "--bogus",  "--xyzzyplugh", "--prompt",    "--chat",          "--system",  "--template",
-        "--batch",  "--render",     "--bench",     "--quantize-only", "--on-full", "--quant",
-        "--output", "--parallel",   "--resume",    "--shard",         "--dry-run", "--retry-failed",
-        "--=",      "--model",      "--gen-sizes", "--prompt-sizes"};
+    static const char *const far[] = {"--bogus",         "--xyzzyplugh", "--prompt", "--chat",
+                                      "--system",        "--template",   "--batch",  "--render",
+                                      "--quantize-only", "--on-full",    "--quant",  "--output",
+                                      "--parallel",      "--resume",     "--shard",  "--dry-run",
+                                      "--retry-failed",  "--=",          "--model",  "--gen-sizes",
+                                      "--prompt-sizes"};
     for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) expect_no_suggestion(far[i]);
     expect_no_suggestion("--thread-count-that-is-far-too-long-for-any-table-of-distances");
     struct parsed p;
@@ -227,12 +228,13 @@ static void unknown_options_name_one_that_is_near(void **state) {
     drop(&p);
 }
 
-/* "--repeat" would be another option as soon as there is one of that name. */
+/* A part of a name would be another option as soon as there is one of that name. */
 static void a_name_is_not_cut_short(void **state) {
     (void)state;
     struct parsed p;
-    expect_refusal("--repeat", "3", "unknown option '--repeat': did you mean '--repeat-penalty'?");
-    expect_refusal("--repeat=3", NULL, "unknown option '--repeat': did you mean '--repeat-penalty'?");
+    expect_refusal("--presence", "3", "unknown option '--presence': did you mean '--presence-penalty'?");
+    expect_refusal("--presence=3", NULL, "unknown option '--presence': did you mean '--presence-penalty'?");
+    expect_refusal("--repeat=3", NULL, "--repeat means nothing when generating");
     expect_refusal("--ech", NULL, "unknown option '--ech': did you mean '--echo'?");
     expect_refusal("--top", NULL, "unknown option '--top': did you mean '--top-k', '--top-p'?");
     PARSE(&p, "dir", "-n5", "--temp", "--seed", "--top-k=3", "word", "-t", "1");
@@ -246,14 +248,16 @@ static void an_option_that_a_mode_does_not_know_is_refused(void **state) {
     static const struct {
         enum option_id option;
         unsigned in;
-    } samples[] = {{OPT_STOP, 1u << MODE_GENERATE},
-                   {OPT_TEMP, 1u << MODE_GENERATE},
-                   {OPT_LOGPROBS, 1u << MODE_GENERATE},
-                   {OPT_IDS, 1u << MODE_GENERATE | 1u << MODE_SCORE},
-                   {OPT_CTX, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_PLAN},
-                   {OPT_FILE, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_TOKENIZE},
-                   {OPT_THREADS, 0},
-                   {OPT_JSON, 0}};
+    } samples[] = {
+        {OPT_STOP, 1u << MODE_GENERATE},
+        {OPT_TEMP, 1u << MODE_GENERATE},
+        {OPT_LOGPROBS, 1u << MODE_GENERATE},
+        {OPT_IDS, 1u << MODE_GENERATE | 1u << MODE_SCORE},
+        {OPT_CTX, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_PLAN | 1u << MODE_BENCH_LOAD},
+        {OPT_REPEAT, 1u << MODE_BENCH_LOAD},
+        {OPT_FILE, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_TOKENIZE},
+        {OPT_THREADS, 0},
+        {OPT_JSON, 0}};
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
         assert_int_equal(option_table[samples[i].option].modes, samples[i].in);
     static const char *const values[] = {
