@@ -8,8 +8,7 @@
  *
  * Every fallible function returns LR_OK or the kind of failure and writes one line into `err` (may be NULL).
  * Nothing here prints, exits or reads the environment. An engine may be used by several threads at once, a
- * session by one at a time. Structs of options start from their `*_defaults()`; a NULL pointer to options
- * means the defaults. */
+ * session by one at a time. Structs of options start from their `*_defaults()`, which NULL stands for. */
 #ifndef LLM_RUN_H
 #define LLM_RUN_H
 
@@ -40,14 +39,11 @@ struct lr_error {
 
 enum lr_log_level { LR_LOG_WARN, LR_LOG_NOTE, LR_LOG_INFO, LR_LOG_DEBUG };
 typedef void lr_log_fn(void *ctx, enum lr_log_level level, const char *line);
-/* Where the library's remarks go (ignored tensors, chosen modes); none are written until a sink is set.
- * Process-wide: set it before the first engine is opened. */
+/* Where the library's remarks go; nowhere until set. Process-wide: to be set before opening an engine. */
 void lr_set_log(lr_log_fn *sink, void *ctx);
 
 /* ---- engine -------------------------------------------------------------------------------------------- */
-
 struct lr_engine;
-
 enum lr_matmul { LR_MATMUL_AUTO, LR_MATMUL_NATIVE, LR_MATMUL_BLAS };
 enum lr_kv { LR_KV_F16, LR_KV_F32 };
 /* How weights are had: mapped where they fit, else streamed; or always that way; resident: all copied. */
@@ -69,33 +65,33 @@ struct lr_engine_options {
     const char *cache_dir; /* where measurements of disks are kept; NULL: nowhere */
     bool tokenizer_only;   /* the tokenizer's files alone: for lr_tokenize, lr_detokenize, lr_token_piece */
     bool plan_only;        /* for lr_plan and lr_engine_info: shards may be absent, nothing is loaded */
-    const struct lr_session_options
-        *expect; /* of the first session: what cannot fit is refused at once; or NULL */
+    const struct lr_session_options *expect; /* the first session's: refused at once if too large; or NULL */
     lr_progress_fn *progress;
     void *progress_ctx;
-    const volatile int
-        *interrupt; /* nonzero stops loading, tokenizing, prefill, scoring: LR_EINTERRUPTED; or NULL */
+    const volatile int *interrupt; /* nonzero stops loading, reading, scoring: LR_EINTERRUPTED; or NULL */
 };
 struct lr_engine_options lr_engine_defaults(void);
 
-/* Opens the model directory (or a hub cache folder models--ORG--NAME). Weights are mapped, not copied. The
- * engine is the caller's, to be closed after its last session. */
+/* Opens a model directory or a hub cache folder (models--ORG--NAME). To be closed after its sessions. */
 enum lr_status lr_engine_open(const char *model_dir, const struct lr_engine_options *options,
                               struct lr_engine **out, struct lr_error *err);
 void lr_engine_close(struct lr_engine *engine);
 
 struct lr_model_info {
-    const char *family, *architecture; /* owned by the engine */
-    const char *dtype;                 /* of most of the weights: "bf16" */
+    const char *family, *architecture, *dtype; /* owned by the engine; dtype: of most weights, "bf16" */
     uint64_t parameters, weight_bytes;
-    uint32_t layers, dim, heads, kv_heads, head_dim, ffn_dim, vocab;
-    uint32_t max_context;
+    uint32_t layers, dim, heads, kv_heads, head_dim, ffn_dim, vocab, max_context;
     bool tied_head, has_template, has_tokenizer;
 };
 struct lr_model_info lr_engine_info(const struct lr_engine *engine);
+/* Where the time went in opening it and its first session: configuration and machine; headers of the weights;
+ * tokenizer; planning; mapping weights, or copying them. The others are read in the first pass. */
+struct lr_load_times {
+    double config_s, catalog_s, tokenizer_s, plan_s, weights_s;
+};
+struct lr_load_times lr_engine_load_times(const struct lr_engine *engine);
 
 /* ---- text and ids -------------------------------------------------------------------------------------- */
-
 /* Ids of `len` bytes of text; invalid UTF-8 is read as U+FFFD. With `specials` the ids that the tokenizer's
  * post-processor adds (BOS and kin) are included. `*ids` is to be freed with lr_ids_free. */
 enum lr_status lr_tokenize(const struct lr_engine *engine, const char *text, size_t len, bool specials,
@@ -109,15 +105,12 @@ void lr_text_free(char *text);
 const char *lr_token_piece(const struct lr_engine *engine, uint32_t id, size_t *len);
 
 /* ---- session ------------------------------------------------------------------------------------------- */
-
 struct lr_session;
-
 struct lr_sampling {
-    float temperature;    /* 0: greedy */
-    int top_k;            /* 0: off */
-    float top_p, min_p;   /* 1 and 0: off */
-    float typical;        /* 1: off */
-    float repeat_penalty; /* 1: off */
+    float temperature;             /* 0: greedy */
+    int top_k;                     /* 0: off */
+    float top_p, min_p;            /* 1 and 0: off */
+    float typical, repeat_penalty; /* 1: off */
     float presence_penalty, frequency_penalty;
     const struct lr_logit_bias {
         uint32_t id;
@@ -134,19 +127,16 @@ struct lr_session_options {
     uint32_t prefill_chunk; /* tokens read in one pass; 0: chosen */
     struct lr_sampling sampling;
 };
-/* The defaults for this engine: what generation_config.json says, else temperature 0.8, top-p 0.95, top-k 40.
- */
+/* What generation_config.json says, else temperature 0.8, top-p 0.95, top-k 40. */
 struct lr_session_options lr_session_defaults(const struct lr_engine *engine);
-/* The temperature where drawing is asked for: generation_config.json's, even beside do_sample false; else
- * 0.8. */
+/* Where drawing is asked for: generation_config.json's, even beside do_sample false; else 0.8. */
 float lr_sampling_temperature(const struct lr_engine *engine);
 
 enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session_options *options,
                                struct lr_session **out, struct lr_error *err);
 void lr_session_close(struct lr_session *session);
 
-/* Appends to the sequence and reads it (prefill). Text gets the post-processor's special tokens only at
- * position 0. */
+/* Appends to the sequence and reads it (prefill). Text gets special tokens added only at position 0. */
 enum lr_status lr_session_feed_text(struct lr_session *session, const char *text, size_t len,
                                     struct lr_error *err);
 enum lr_status lr_session_feed_ids(struct lr_session *session, const uint32_t *ids, size_t n_ids,
@@ -160,12 +150,10 @@ uint64_t lr_session_seed(const struct lr_session *session);
 /* The logits after the last token fed, [vocab]; valid until used again. NULL before the first. */
 const float *lr_session_logits(const struct lr_session *session);
 
-/* Draws the next token from the logits, appends and reads it. `*id` is it, and `*end` says whether it ends
- * the text (an end-of-sequence token is drawn but not read). */
+/* Draws the next token, appends and reads it. `*end`: it ends the text, and was drawn but not read. */
 enum lr_status lr_session_next(struct lr_session *session, uint32_t *id, bool *end, struct lr_error *err);
 
 /* ---- generation ---------------------------------------------------------------------------------------- */
-
 enum lr_finish { LR_FINISH_EOS, LR_FINISH_STOP, LR_FINISH_LENGTH, LR_FINISH_INTERRUPTED };
 
 /* One token and its natural logarithm of probability (before temperature and filters). */
@@ -182,8 +170,7 @@ struct lr_token_event {
     const struct lr_token_logprob *top; /* [n_top], best first */
     size_t n_top;
 };
-/* Called once per token, and once more with id UINT32_MAX if text was still held back at the end. Return
- * false to stop: the finish reason is then "interrupted". */
+/* Called per token, and with id UINT32_MAX for text held back to the end. False stops ("interrupted"). */
 typedef bool lr_token_fn(void *ctx, const struct lr_token_event *event);
 
 struct lr_generate_options {
@@ -207,13 +194,11 @@ enum lr_status lr_session_generate(struct lr_session *session, const struct lr_g
                                    lr_token_fn *on_token, void *ctx, struct lr_generate_result *result,
                                    struct lr_error *err);
 
-/* Log-probabilities of ids[1..n-1], each given all before it: logprobs[0] is NaN. Resets the session first.
- */
+/* Log-probabilities of ids[1..n-1], each given all before it; logprobs[0] is NaN. Resets the session. */
 enum lr_status lr_session_score(struct lr_session *session, const uint32_t *ids, size_t n_ids,
                                 float *logprobs /* [n_ids] */, struct lr_error *err);
 
 /* ---- planning ------------------------------------------------------------------------------------------ */
-
 /* Where a tensor lives: in the mapped file; copied into memory, whole or in part; read again in each pass;
  * read row by row (an embedding); widened once (norms, biases). */
 enum lr_where { LR_MAPPED, LR_PINNED, LR_PARTLY, LR_STREAMED, LR_SINGLE_ROWS, LR_WIDENED };
@@ -227,22 +212,17 @@ struct lr_plan_tensor {
     enum lr_where where;
 };
 
-/* Where every byte would live for a session. Computed from headers and the system's facts; no weight is read.
- */
+/* Where every byte would live for a session, by headers and the system's facts; no weight is read. */
 struct lr_plan {
     bool fits;
-    enum lr_load mode; /* map, stream or resident */
-    uint64_t budget, total,
-        available;    /* bytes: this process may use; the machine or group has, and has free */
-    uint64_t weights; /* of the tensors that are used */
+    enum lr_load mode;                 /* map, stream or resident */
+    uint64_t budget, total, available; /* bytes: for this process; the machine or group has, has free */
+    uint64_t weights;                  /* of the tensors that are used */
     uint64_t mapped, pinned, streamed; /* of them; streamed ones are read again in each pass */
-    uint64_t kv_now,
-        streamed_full; /* of the KV cache, what this plan allows for; streamed when all of it is in use */
-    uint64_t kv, work, ring, tokenizer, fixed,
-        pins;      /* what the process owns; pins: pinned weights in pages */
-    uint64_t need; /* the sum of what it owns: the peak. Mapped weights are page cache and not part of it */
-    uint64_t
-        least; /* the smallest budget with which this could be run in this mode, mapped weights included */
+    uint64_t kv_now, streamed_full;    /* KV cache that this allows for; streamed when all of it is in use */
+    /* what the process owns (pins: pinned weights in pages) and its sum, the peak: no mapped weights */
+    uint64_t kv, work, ring, tokenizer, fixed, pins, need;
+    uint64_t least; /* the smallest budget with which this mode could run, mapped weights included */
     uint32_t context, context_that_fits, chunk;
     double load_s, prefill_tok_s, decode_tok_s; /* expected; 0: not known */
     struct lr_plan_tensor *tensors;             /* [n_tensors], NULL where not asked for */
@@ -257,10 +237,8 @@ void lr_plan_free(struct lr_plan *plan);
 struct lr_plan lr_plan_current(const struct lr_engine *engine);
 
 /* ---- the machine --------------------------------------------------------------------------------------- */
-
-/* Bytes that a share of memory is a share of: MemTotal, or the smallest control group limit; 0: unknown. */
+/* Bytes, 0: unknown. MemTotal or the smallest control group limit; this process's greatest resident set. */
 uint64_t lr_memory_total(void);
-/* The greatest resident set of this process so far, in bytes; 0: unknown. */
 uint64_t lr_memory_peak(void);
 /* How the library was built and what it would run on, in one line: compiler, kernels, BLAS. */
 void lr_build_info(char *line, size_t size);

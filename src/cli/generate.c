@@ -121,12 +121,33 @@ static double per_second(double n, double seconds) {
     return seconds > 0 ? n / seconds : 0;
 }
 
+struct timing {
+    const char *name;
+    double value;
+};
+
+static int write_times(struct lr_buf *b, const struct timing *rows, size_t n) {
+    int bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        bad |= lr_buf_printf(b, "%s\"%s\":", i ? "," : "{", rows[i].name);
+        bad |= json_write_number(b, rows[i].value, 6);
+    }
+    return bad;
+}
+
+/* The seconds up to the first token by what was done: what --bench-load asks for. */
+static int write_phases(struct lr_buf *b, const struct generation *g) {
+    struct lr_load_times t = lr_engine_load_times(g->engine);
+    const struct timing rows[] = {
+        {"config_s", t.config_s}, {"tokenizer_s", t.tokenizer_s}, {"catalog_s", t.catalog_s},
+        {"plan_s", t.plan_s},     {"weights_s", t.weights_s},     {"first_token_s", g->result.first_token_s},
+    };
+    return write_times(b, rows, sizeof rows / sizeof rows[0]) | lr_buf_append_char(b, '}');
+}
+
 static int write_timings(struct lr_buf *b, const struct generation *g) {
     const struct lr_generate_result *r = &g->result;
-    const struct {
-        const char *name;
-        double value;
-    } rows[] = {
+    const struct timing rows[] = {
         {"load_s", g->loaded},
         {"prefill_s", r->prefill_s},
         {"decode_s", r->decode_s},
@@ -134,11 +155,9 @@ static int write_timings(struct lr_buf *b, const struct generation *g) {
         {"decode_tok_s", per_second(r->tokens, r->decode_s)},
         {"first_token_s", g->first_token},
     };
-    int bad = 0;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        bad |= lr_buf_printf(b, "%s\"%s\":", i ? "," : "\"timings\":{", rows[i].name);
-        bad |= json_write_number(b, rows[i].value, 6);
-    }
+    int bad = lr_buf_append_str(b, LR_STR("\"timings\":"));
+    bad |= write_times(b, rows, sizeof rows / sizeof rows[0]);
+    bad |= lr_buf_append_str(b, LR_STR(",\"phases\":")) | write_phases(b, g);
     return bad | lr_buf_append_char(b, '}');
 }
 

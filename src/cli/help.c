@@ -53,10 +53,13 @@ static int append_option(struct lr_buf *out, const struct option_row *row) {
 int help_write(bool all, struct lr_buf *out) {
     int bad = lr_buf_append_str(out, LR_STR(usage));
     for (int group = 0; group < GROUP_COUNT; group++) {
-        bad |= lr_buf_printf(out, "\n%s\n", option_group_names[group]);
+        bool named = false; /* a group of which nothing is shown is not named */
         for (int i = 0; i < OPT_COUNT; i++) {
             const struct option_row *row = &option_table[i];
-            if ((int)row->group == group && (all || row->common)) bad |= append_option(out, row);
+            if ((int)row->group != group || !(all || row->common)) continue;
+            if (!named) bad |= lr_buf_printf(out, "\n%s\n", option_group_names[group]);
+            named = true;
+            bad |= append_option(out, row);
         }
     }
     return bad | lr_buf_append_str(out, LR_STR(closing));

@@ -10,6 +10,7 @@ const char *const option_group_names[GROUP_COUNT] = {
     [GROUP_MEMORY] = "Memory",
     [GROUP_MACHINE] = "Machine",
     [GROUP_OUTPUT] = "Output",
+    [GROUP_BENCH] = "Measuring",
     [GROUP_ABOUT] = "About",
 };
 
@@ -23,6 +24,9 @@ const struct option_row option_table[OPT_COUNT] = {
                   .help = "what the model is: family, sizes, dtype, parameters, context, template"},
     [OPT_PLAN] = {"plan", 0, GROUP_MODES, KIND_MODE, .mode = MODE_PLAN, .common = true,
                   .help = "where every byte would live, and the speed to expect; loads nothing"},
+    [OPT_BENCH_LOAD] = {"bench-load", 0, GROUP_MODES, KIND_MODE, .mode = MODE_BENCH_LOAD,
+                        .help = "how long it takes to the first token, by phase, from the disk and from the "
+                                "page cache, each time in a process of its own"},
 
     [OPT_MAX_TOKENS] = {"max-tokens", 'n', GROUP_TEXT, KIND_INT, AT(max_tokens), "N", .min = 1,
                         .max = INT32_MAX, .common = true, .modes = IN_GENERATE,
@@ -126,6 +130,10 @@ const struct option_row option_table[OPT_COUNT] = {
                       .help = "progress on stderr (auto: on a terminal, after half a second)"},
     [OPT_COLOR] = {"color", 0, GROUP_OUTPUT, KIND_CHOICE, AT(color), "WHEN", "auto|always|never",
                    .help = "colour on stderr (auto: on a terminal, unless NO_COLOR is set)"},
+
+    [OPT_REPEAT] = {"repeat", 0, GROUP_BENCH, KIND_INT, AT(repeat), "N", .min = 1, .max = 1000,
+                    .modes = IN_BENCH_LOAD,
+                    .help = "with --bench-load: N runs from the disk and N from the page cache (3)"},
 
     [OPT_HELP] = {"help", 'h', GROUP_ABOUT, KIND_MODE, .mode = MODE_HELP, .common = true,
                   .help = "the options used most"},

@@ -14,24 +14,27 @@ enum cli_mode {
     MODE_TOKENIZE,
     MODE_INFO,
     MODE_PLAN,
+    MODE_BENCH_LOAD,
     MODE_HELP,
     MODE_HELP_ALL,
     MODE_VERSION
 };
 
 /* Sets of modes. */
-#define IN_GENERATE (1u << MODE_GENERATE)
-#define IN_SCORE    (1u << MODE_SCORE)
-#define IN_TOKENIZE (1u << MODE_TOKENIZE)
-#define IN_PLAN     (1u << MODE_PLAN)
+#define IN_GENERATE   (1u << MODE_GENERATE)
+#define IN_SCORE      (1u << MODE_SCORE)
+#define IN_TOKENIZE   (1u << MODE_TOKENIZE)
+#define IN_PLAN       (1u << MODE_PLAN)
+#define IN_BENCH_LOAD (1u << MODE_BENCH_LOAD)
 /* Wherever a session is opened, or priced. */
-#define IN_SESSION (IN_GENERATE | IN_SCORE | IN_PLAN)
+#define IN_SESSION (IN_GENERATE | IN_SCORE | IN_PLAN | IN_BENCH_LOAD)
 
 enum option_id {
     OPT_SCORE,
     OPT_TOKENIZE,
     OPT_INFO,
     OPT_PLAN,
+    OPT_BENCH_LOAD,
     OPT_MAX_TOKENS,
     OPT_FILE,
     OPT_RAW,
@@ -68,6 +71,7 @@ enum option_id {
     OPT_VERBOSE,
     OPT_PROGRESS,
     OPT_COLOR,
+    OPT_REPEAT,
     OPT_HELP,
     OPT_HELP_ALL,
     OPT_VERSION,
@@ -82,6 +86,7 @@ enum option_group {
     GROUP_MEMORY,
     GROUP_MACHINE,
     GROUP_OUTPUT,
+    GROUP_BENCH,
     GROUP_ABOUT,
     GROUP_COUNT
 };
@@ -171,6 +176,8 @@ struct options {
     bool json, quiet;
     int verbose;
     int progress, color; /* enum when */
+
+    int64_t repeat;
 
     bool given[OPT_COUNT]; /* which options stood on the command line: only their values count */
 };

@@ -8,6 +8,7 @@
 #include "run/monitor.h"
 #include "run/planning.h"
 #include "run/remarks.h"
+#include "sys/clock.h"
 #include "sys/cpu.h"
 
 #include <stdio.h>
@@ -111,18 +112,26 @@ static enum lr_status open_dir(struct lr_engine *e, const char *path, struct lr_
 
 static enum lr_status open_all(struct lr_engine *e, const char *path, struct lr_error *err) {
     bool text_only = e->options.tokenizer_only;
+    struct lr_load_times *times = &e->times;
+    double since = clock_now();
     LR_TRY(open_dir(e, path, err));
     if (!text_only) LR_TRY(read_config(e, err));
     LR_TRY(find_template(e, err));
     if (text_only) return open_tokenizer(e, err);
     LR_TRY(open_machine(e, err));
+    engine_lap(&times->config_s, &since);
     LR_TRY(open_weights(e, err));
+    engine_lap(&times->catalog_s, &since);
     LR_TRY(check_expected(e, err));
+    engine_lap(&times->plan_s, &since);
     if (!e->options.plan_only) LR_TRY(open_tokenizer(e, err));
+    engine_lap(&times->tokenizer_s, &since);
     LR_TRY(interrupted(e, err));
     remarks_on_engine(e);
     if (e->options.plan_only) return LR_OK;
-    return model_open(&e->spec, &e->binding, &e->store, &e->matmul, &e->model, err);
+    LR_TRY(model_open(&e->spec, &e->binding, &e->store, &e->matmul, &e->model, err));
+    engine_lap(&times->weights_s, &since);
+    return LR_OK;
 }
 
 enum lr_status lr_engine_open(const char *model_dir, const struct lr_engine_options *options,
@@ -166,6 +175,16 @@ enum lr_status engine_tokenizer(const struct lr_engine *e, const struct tokenize
     model_dir_close(&again);
     return lr_fail(err, LR_EMODEL, "%s: the tokenizer appeared after the model was opened: open it again",
                    e->path);
+}
+
+void engine_lap(double *time, double *since) {
+    double now = clock_now();
+    *time += now - *since;
+    *since = now;
+}
+
+struct lr_load_times lr_engine_load_times(const struct lr_engine *e) {
+    return e->times;
 }
 
 uint32_t engine_eos_ids(const struct lr_engine *e, const uint32_t **ids) {

@@ -48,6 +48,7 @@ struct lr_engine {
     struct lr_plan plan;        /* what the store follows, once `loaded` */
     uint64_t *target;           /* [n_tensors] units that it pins */
     bool loaded;
+    struct lr_load_times times; /* until then */
     struct monitor monitor;
     struct threads *threads;
     struct matmul matmul;
@@ -63,6 +64,8 @@ enum lr_status engine_tokenizer(const struct lr_engine *e, const struct tokenize
                                 struct lr_error *err);
 /* Tells that `share` of loading is done, in [0, 1]; bytes of the weights that are used stand for it. */
 void engine_tell_loading(const struct lr_engine *e, double share);
+/* Adds the seconds since `*since`, which becomes now, to one of e->times. */
+void engine_lap(double *time, double *since);
 /* The ids that end the text, owned by the engine, and how many: generation_config's, else the config's. */
 uint32_t engine_eos_ids(const struct lr_engine *e, const uint32_t **ids);
 /* The dtype that holds most bytes of what is used. */

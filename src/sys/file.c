@@ -249,6 +249,51 @@ double file_map_cached(const struct file_map *map) {
     return pages ? (double)cached / SAMPLES : 1;
 }
 
+enum lr_status file_drop(const char *path, struct lr_error *err) {
+    int fd = -1;
+    struct stat st;
+    LR_TRY(open_file(path, &fd, &st, err));
+    enum lr_status status = LR_OK;
+    if (fsync(fd) != 0) status = fail_errno(err, path, "cannot be written back", errno);
+    int code = status == LR_OK ? posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) : 0;
+    if (code) status = fail_errno(err, path, "cannot be dropped from the page cache", code);
+    close(fd);
+    return status;
+}
+
+enum lr_status file_warm(const char *path, struct lr_error *err) {
+    enum { BLOCK = 1 << 20 };
+    int fd = -1;
+    struct stat st;
+    LR_TRY(open_file(path, &fd, &st, err));
+    char *block = lr_malloc(BLOCK);
+    enum lr_status status = block ? LR_OK : lr_fail_memory(err, path, BLOCK);
+    ssize_t n = block ? BLOCK : 0;
+    while (n > 0) n = read_some(fd, block, BLOCK);
+    if (n < 0) status = fail_errno(err, path, "cannot be read", errno);
+    close(fd);
+    lr_free(block);
+    return status;
+}
+
+enum lr_status file_resident(const char *path, uint64_t *bytes, struct lr_error *err) {
+    enum { STEP = 4096 };
+    unsigned char there[STEP];
+    struct file_map map;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), pages = 0;
+    LR_TRY(file_map_open(path, &map, err));
+    enum lr_status status = LR_OK;
+    for (uint64_t at = 0; at < map.size && status == LR_OK; at += STEP * page) {
+        uint64_t step = map.size - at < STEP * page ? map.size - at : STEP * page;
+        if (mincore((char *)map.base + at, step, there) != 0)
+            status = fail_errno(err, path, "its pages cannot be looked at", errno);
+        for (uint64_t i = 0; status == LR_OK && i * page < step; i++) pages += there[i] & 1;
+    }
+    *bytes = pages * page < map.size ? pages * page : map.size;
+    file_map_close(&map);
+    return status;
+}
+
 static int compare_names(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }

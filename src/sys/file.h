@@ -19,9 +19,6 @@ enum lr_status file_refuse_unknown(const char *path, struct lr_error *err);
 /* The failure of open() with `code`. */
 enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err);
 
-/* The failure of open() with `code`. */
-enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err);
-
 /* The size of a regular file; false where there is none. */
 bool file_size(const char *path, uint64_t *out);
 
@@ -62,6 +59,15 @@ void file_map_want(const struct file_map *map, uint64_t begin, uint64_t end);
 /* The share of the file that is in the page cache, in [0, 1], from 64 pages spread over it; 1 where the
  * kernel does not tell (it does so to those alone who may write the file). */
 double file_map_cached(const struct file_map *map);
+
+/* For measuring a start. Writes back what is in memory alone and drops the file from the page cache; pages
+ * that somebody maps stay, and so does what a host below a virtual disk keeps. */
+enum lr_status file_drop(const char *path, struct lr_error *err);
+/* Reads the whole file once, so that it is in the page cache as far as that holds it. */
+enum lr_status file_warm(const char *path, struct lr_error *err);
+/* Bytes of the file that are in the page cache, by mincore over all its pages: all of them where the kernel
+ * does not tell (as above). */
+enum lr_status file_resident(const char *path, uint64_t *bytes, struct lr_error *err);
 
 /* The names in a folder, sorted by bytes, without "." and "..". */
 struct file_list {

@@ -66,6 +66,7 @@ WRONG = [
     (["-Z"], "-Z", "unknown"),
     (["--json=1"], "--json", "no value"),
     (["--score", "--info"], "--score", "--info"),
+    (["--bench-load", "--repeat", "0"], "--repeat", "1 to"),
     (["x", "y", "z"], "'z'", "prompt"),
     (["--temp"], "--temp", "needs a value"),
 ]
@@ -102,7 +103,7 @@ EXAMPLES = {
     "max-tokens": "3", "stop": "zzz", "temp": "0.5", "top-k": "5", "top-p": "0.9", "min-p": "0.01", "typical": "0.9",
     "repeat-penalty": "1.1", "presence-penalty": "0.1", "frequency-penalty": "0.1", "logit-bias": "5=1.5", "seed": "7",
     "ctx": "64", "kv": "f32", "prefill-chunk": "2", "mem-limit": "90%", "threads": "2", "matmul": "native", "isa": "generic",
-    "progress": "never", "color": "never", "load": "stream", "cache-dir": "/nonexistent/llm-run",
+    "progress": "never", "color": "never", "load": "stream", "cache-dir": "/nonexistent/llm-run", "repeat": "2",
 }
 
 
@@ -110,8 +111,10 @@ def test_every_listed_option_works(tiny, tmp_path):
     """Each once: alone with a prompt it must end with 0 (so that nothing is listed before it works)."""
     (tmp_path / "prompt").write_text("hello")
     for name in listed_options():
-        args = [tiny] if name in ("score", "tokenize", "info", "plan") else ["-n", "2", tiny]
-        args += [] if name in ("file", "plan", "info") else ["3 4"] if name == "ids" else ["hello"]
+        alone = name in ("plan", "info", "bench-load", "repeat")
+        args = [tiny] if alone or name in ("score", "tokenize") else ["-n", "2", tiny]
+        args += [] if alone or name == "file" else ["3 4"] if name == "ids" else ["hello"]
+        args += ["--bench-load"] if name == "repeat" else []
         if name in EXAMPLES:
             args += ["--" + name, EXAMPLES[name]]
         elif name == "file":

@@ -1,8 +1,10 @@
 /* The command line: words to struct options, and what is said of wrong ones. */
 #include "support/support.h"
 
+#include "base/mem.h"
 #include "cli/options.h"
 #include "cli/values.h"
+#include "cli/words.h"
 
 #define WORDS 16
 
@@ -109,7 +111,7 @@ static void every_numeric_option_holds_its_range_on_both_sides(void **state) {
             double edge = side ? row->max : row->min, out = side ? row->max + step : row->min - step;
             struct parsed p;
             snprintf(word, sizeof word, "%.15g", edge);
-            PARSE(&p, name, word, "dir", "--json");
+            PARSE(&p, name, word, "dir", "--json", row->modes == IN_BENCH_LOAD ? "--bench-load" : NULL);
             assert_int_equal(p.status == LR_OK, !(side == 0 && row->above_min));
             drop(&p);
             snprintf(word, sizeof word, "%.15g", out);
@@ -209,11 +211,12 @@ static void unknown_options_name_one_that_is_near(void **state) {
         "unknown option '--bogus' (--help-all lists them; a prompt that begins with '-' goes after "
         "'--')");
     /* names of other programs, and of this one's plans */
-    static const char *const far[] = {
-        "--bogus",  "--xyzzyplugh", "--prompt",    "--chat",          "--system",  "--template",
-        "--batch",  "--render",     "--bench",     "--quantize-only", "--on-full", "--quant",
-        "--output", "--parallel",   "--resume",    "--shard",         "--dry-run", "--retry-failed",
-        "--=",      "--model",      "--gen-sizes", "--prompt-sizes"};
+    static const char *const far[] = {"--bogus",         "--xyzzyplugh", "--prompt", "--chat",
+                                      "--system",        "--template",   "--batch",  "--render",
+                                      "--quantize-only", "--on-full",    "--quant",  "--output",
+                                      "--parallel",      "--resume",     "--shard",  "--dry-run",
+                                      "--retry-failed",  "--=",          "--model",  "--gen-sizes",
+                                      "--prompt-sizes"};
     for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) expect_no_suggestion(far[i]);
     expect_no_suggestion("--thread-count-that-is-far-too-long-for-any-table-of-distances");
     struct parsed p;
@@ -225,12 +228,13 @@ static void unknown_options_name_one_that_is_near(void **state) {
     drop(&p);
 }
 
-/* "--repeat" would be another option as soon as there is one of that name. */
+/* A part of a name would be another option as soon as there is one of that name. */
 static void a_name_is_not_cut_short(void **state) {
     (void)state;
     struct parsed p;
-    expect_refusal("--repeat", "3", "unknown option '--repeat': did you mean '--repeat-penalty'?");
-    expect_refusal("--repeat=3", NULL, "unknown option '--repeat': did you mean '--repeat-penalty'?");
+    expect_refusal("--presence", "3", "unknown option '--presence': did you mean '--presence-penalty'?");
+    expect_refusal("--presence=3", NULL, "unknown option '--presence': did you mean '--presence-penalty'?");
+    expect_refusal("--repeat=3", NULL, "--repeat means nothing when generating");
     expect_refusal("--ech", NULL, "unknown option '--ech': did you mean '--echo'?");
     expect_refusal("--top", NULL, "unknown option '--top': did you mean '--top-k', '--top-p'?");
     PARSE(&p, "dir", "-n5", "--temp", "--seed", "--top-k=3", "word", "-t", "1");
@@ -244,14 +248,16 @@ static void an_option_that_a_mode_does_not_know_is_refused(void **state) {
     static const struct {
         enum option_id option;
         unsigned in;
-    } samples[] = {{OPT_STOP, 1u << MODE_GENERATE},
-                   {OPT_TEMP, 1u << MODE_GENERATE},
-                   {OPT_LOGPROBS, 1u << MODE_GENERATE},
-                   {OPT_IDS, 1u << MODE_GENERATE | 1u << MODE_SCORE},
-                   {OPT_CTX, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_PLAN},
-                   {OPT_FILE, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_TOKENIZE},
-                   {OPT_THREADS, 0},
-                   {OPT_JSON, 0}};
+    } samples[] = {
+        {OPT_STOP, 1u << MODE_GENERATE},
+        {OPT_TEMP, 1u << MODE_GENERATE},
+        {OPT_LOGPROBS, 1u << MODE_GENERATE},
+        {OPT_IDS, 1u << MODE_GENERATE | 1u << MODE_SCORE},
+        {OPT_CTX, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_PLAN | 1u << MODE_BENCH_LOAD},
+        {OPT_REPEAT, 1u << MODE_BENCH_LOAD},
+        {OPT_FILE, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_TOKENIZE},
+        {OPT_THREADS, 0},
+        {OPT_JSON, 0}};
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
         assert_int_equal(option_table[samples[i].option].modes, samples[i].in);
     static const char *const values[] = {
@@ -316,6 +322,99 @@ static void json_is_known_before_parsing(void **state) {
     assert_false(options_want_json(3, behind));
 }
 
+/* ---- options said again, for a process that is to do the same */
+
+/* Whether what was given in the groups that go to another process is the same in both. */
+static void same_options(const struct options *a, const struct options *b) {
+    assert_memory_equal(&a->mem_limit, &b->mem_limit, sizeof a->mem_limit);
+    assert_true(a->context == b->context && a->prefill_chunk == b->prefill_chunk && a->kv == b->kv);
+    assert_true(a->threads == b->threads && a->matmul == b->matmul && a->load == b->load);
+    assert_true(a->mlock == b->mlock && a->no_cache == b->no_cache && a->precise == b->precise);
+    const char *const texts[][2] = {{a->isa, b->isa}, {a->cache_dir, b->cache_dir}};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(!texts[i][0], !texts[i][1]);
+        if (texts[i][0]) assert_string_equal(texts[i][0], texts[i][1]);
+    }
+}
+
+static void say_again(const struct options *o, struct words *w) {
+    static const enum option_group groups[] = {GROUP_CONTEXT, GROUP_MEMORY, GROUP_MACHINE};
+    assert_int_equal(words_add(w, "llm-run"), 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(words_add_group(w, o, groups[i]), 0);
+    assert_int_equal(words_add(w, "dir"), 0);
+    assert_null(w->items[w->count]);
+}
+
+static void options_said_again_mean_the_same(void **state) {
+    (void)state;
+    static const char *const lines[][WORDS] = {
+        {"dir"},
+        {"-c", "77", "dir", "--kv=f32", "--prefill-chunk", "5", "-n", "3"},
+        {"dir", "--mem-limit", "1.5GiB", "--load", "stream", "--mlock", "--cache-dir", "a b=c"},
+        {"dir", "--mem-limit", "33.3%", "--load=resident", "--no-cache", "--precise"},
+        {"dir", "-T", "3", "--matmul", "blas", "--isa", "generic", "--temp", "0.5", "--json", "-v"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct parsed p, q;
+        struct words w = {0};
+        parse(&p, lines[i]);
+        assert_int_equal(p.status, LR_OK);
+        say_again(&p.o, &w);
+        parse(&q, (const char *const *)w.items + 1);
+        assert_int_equal(q.status, LR_OK);
+        same_options(&p.o, &q.o);
+        assert_false(q.o.json || q.o.given[OPT_TEMP] || q.o.given[OPT_MAX_TOKENS]);
+        words_free(&w);
+        drop(&p);
+        drop(&q);
+    }
+}
+
+/* A kind of value that words_add_group does not know would be lost without a word. */
+static void what_is_said_again_can_be(void **state) {
+    (void)state;
+    for (int i = 0; i < OPT_COUNT; i++) {
+        const struct option_row *row = &option_table[i];
+        if (row->group != GROUP_CONTEXT && row->group != GROUP_MEMORY && row->group != GROUP_MACHINE)
+            continue;
+        assert_true(row->kind == KIND_FLAG || row->kind == KIND_INT || row->kind == KIND_CHOICE ||
+                    row->kind == KIND_SIZE || row->kind == KIND_TEXT || row->kind == KIND_REAL);
+    }
+}
+
+static void words_that_memory_refuses(void **state) {
+    (void)state;
+    struct parsed p;
+    struct words w;
+    int bad;
+    long n = 0;
+    PARSE(&p, "dir", "-c", "77", "--mem-limit", "50%", "--isa", "generic");
+    do {
+        w = (struct words){0};
+        lr_mem_fail_after(++n, 0);
+        bad = words_add(&w, "llm-run") | words_add_group(&w, &p.o, GROUP_CONTEXT) |
+              words_add_group(&w, &p.o, GROUP_MEMORY);
+        lr_mem_fail_after(0, 0);
+        words_free(&w);
+    } while (bad);
+    assert_true(n > 3);
+    drop(&p);
+}
+
+static void loading_is_measured_a_number_of_times(void **state) {
+    (void)state;
+    struct parsed p;
+    PARSE(&p, "--bench-load", "dir", "--repeat", "5");
+    assert_int_equal(p.status, LR_OK);
+    assert_int_equal(p.o.mode, MODE_BENCH_LOAD);
+    assert_int_equal(p.o.repeat, 5);
+    drop(&p);
+    PARSE(&p, "--bench-load", "--plan", "dir");
+    assert_int_equal(p.status, LR_EUSAGE);
+    assert_string_equal(p.err.message, "--bench-load and --plan exclude each other");
+    drop(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_is_complete_and_without_doubles),
@@ -332,6 +431,10 @@ int main(void) {
         cmocka_unit_test(words_that_do_not_go_together_are_refused),
         cmocka_unit_test(help_wins_over_what_follows),
         cmocka_unit_test(json_is_known_before_parsing),
+        cmocka_unit_test(options_said_again_mean_the_same),
+        cmocka_unit_test(what_is_said_again_can_be),
+        cmocka_unit_test(words_that_memory_refuses),
+        cmocka_unit_test(loading_is_measured_a_number_of_times),
     };
     return cmocka_run_group_tests_name("cli_options", tests, NULL, NULL);
 }

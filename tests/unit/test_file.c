@@ -183,6 +183,47 @@ static void tells_what_is_cached(void **state) {
     free(content);
 }
 
+/* Dropped, looked at, read again: as a measured start has it. */
+static void drops_and_warms(void **state) {
+    (void)state;
+    enum { SIZE = (5 << 20) + 123 };
+    char *content = calloc(1, SIZE);
+    uint64_t bytes;
+    assert_non_null(content);
+    support_write_file(folder, "dropped", content, SIZE);
+    free(content);
+    assert_int_equal(file_resident(at("dropped"), &bytes, &err), LR_OK);
+    assert_int_equal(bytes, SIZE);
+    assert_int_equal(file_drop(at("dropped"), &err), LR_OK);
+    assert_int_equal(file_resident(at("dropped"), &bytes, &err), LR_OK);
+    if (bytes < SIZE) /* a file system in memory keeps all */
+        assert_true(bytes < SIZE / 100);
+    assert_int_equal(file_warm(at("dropped"), &err), LR_OK);
+    assert_int_equal(file_resident(at("dropped"), &bytes, &err), LR_OK);
+    assert_int_equal(bytes, SIZE);
+    support_write_file(folder, "empty", "", 0);
+    assert_int_equal(file_drop(at("empty"), &err), LR_OK);
+    assert_int_equal(file_warm(at("empty"), &err), LR_OK);
+    assert_int_equal(file_resident(at("empty"), &bytes, &err), LR_OK);
+    assert_int_equal(bytes, 0);
+}
+
+static void what_cannot_be_dropped_is_named(void **state) {
+    (void)state;
+    uint64_t bytes;
+    enum lr_status (*const calls[])(const char *, struct lr_error *) = {file_drop, file_warm};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(calls[i](at("none"), &err), LR_EMODEL);
+        assert_non_null(strstr(err.message, "/none: cannot be opened"));
+        assert_int_equal(calls[i](folder, &err), LR_EMODEL);
+    }
+    assert_int_equal(file_resident(at("none"), &bytes, &err), LR_EMODEL);
+    support_write_file(folder, "f", "x", 1);
+    lr_mem_fail_after(1, 0);
+    assert_int_equal(file_warm(at("f"), &err), LR_EMEMORY);
+    lr_mem_fail_after(0, 0);
+}
+
 static void lists_in_order(void **state) {
     (void)state;
     struct file_list list;
@@ -256,6 +297,8 @@ int main(void) {
         cmocka_unit_test(reads_heads),
         cmocka_unit_test(maps),
         cmocka_unit_test(tells_what_is_cached),
+        cmocka_unit_test(drops_and_warms),
+        cmocka_unit_test(what_cannot_be_dropped_is_named),
         cmocka_unit_test(lists_in_order),
         cmocka_unit_test(joins),
         cmocka_unit_test(every_allocation_may_fail),
