@@ -221,7 +221,10 @@ enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64
     enum lr_status rest = finish_all(l, status == LR_OK ? err : NULL);
     if (status == LR_OK) status = rest;
     lr_free(l);
-    for (size_t i = begin; i < end && status == LR_OK; i++) s->pinned[i] = s->pins.pins[i].units;
+    for (size_t i = begin; i < end; i++) {
+        if (status == LR_OK) s->pinned[i] = s->pins.pins[i].units;
+        pins_shrink(&s->pins, i, s->pinned[i]); /* what was not read is not kept */
+    }
     return status;
 }
 
