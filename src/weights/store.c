@@ -111,10 +111,13 @@ static enum lr_status reserve_pins(struct store *s, struct lr_error *err) {
 
 static enum lr_status start_ring(struct store *s, struct lr_error *err) {
     struct ring_size ring = s->setup.ring;
+    struct arena measured;
     void *memory;
     if (!ring.slots) return LR_OK;
     uint64_t bytes = ring.slots * ring.slot + PAGES_LARGE;
-    LR_TRY(arena_init(&s->ring, bytes, s->setup.available, s->setup.available_ctx, err));
+    arena_init_measuring(&measured);
+    LR_TRY(arena_alloc(&measured, bytes, "the ring for streamed weights", &memory, err));
+    LR_TRY(arena_init(&s->ring, measured.used, s->setup.available, s->setup.available_ctx, err));
     LR_TRY(arena_alloc(&s->ring, bytes, "the ring for streamed weights", &memory, err));
     uint8_t *at = (uint8_t *)memory + (PAGES_LARGE - (uintptr_t)memory % PAGES_LARGE) % PAGES_LARGE;
     pages_want_large(at, ring.slots * ring.slot / PAGES_LARGE * PAGES_LARGE);
