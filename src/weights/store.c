@@ -111,10 +111,13 @@ static enum lr_status reserve_pins(struct store *s, struct lr_error *err) {
 
 static enum lr_status start_ring(struct store *s, struct lr_error *err) {
     struct ring_size ring = s->setup.ring;
+    struct arena measured;
     void *memory;
     if (!ring.slots) return LR_OK;
     uint64_t bytes = ring.slots * ring.slot + PAGES_LARGE;
-    LR_TRY(arena_init(&s->ring, bytes, s->setup.available, s->setup.available_ctx, err));
+    arena_init_measuring(&measured);
+    LR_TRY(arena_alloc(&measured, bytes, "the ring for streamed weights", &memory, err));
+    LR_TRY(arena_init(&s->ring, measured.used, s->setup.available, s->setup.available_ctx, err));
     LR_TRY(arena_alloc(&s->ring, bytes, "the ring for streamed weights", &memory, err));
     uint8_t *at = (uint8_t *)memory + (PAGES_LARGE - (uintptr_t)memory % PAGES_LARGE) % PAGES_LARGE;
     pages_want_large(at, ring.slots * ring.slot / PAGES_LARGE * PAGES_LARGE);
@@ -221,7 +224,10 @@ enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64
     enum lr_status rest = finish_all(l, status == LR_OK ? err : NULL);
     if (status == LR_OK) status = rest;
     lr_free(l);
-    for (size_t i = begin; i < end && status == LR_OK; i++) s->pinned[i] = s->pins.pins[i].units;
+    for (size_t i = begin; i < end; i++) {
+        if (status == LR_OK) s->pinned[i] = s->pins.pins[i].units;
+        pins_shrink(&s->pins, i, s->pinned[i]); /* what was not read is not kept */
+    }
     return status;
 }
 

@@ -62,7 +62,8 @@ void store_close(struct store *s);
 /* Maps, or reserves memory and starts readers. May be called again to change the mode between two passes. */
 enum lr_status store_set_up(struct store *s, const struct store_setup *setup, struct lr_error *err);
 /* Pins tensors [begin, end) up to `pinned[i]` units each, reading many parts at a time. Where memory is
- * refused the rest stays streamed, and in resident mode that is LR_EMEMORY. */
+ * refused the rest stays streamed, and in resident mode that is LR_EMEMORY. A failure leaves what was pinned
+ * before. */
 enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64_t *pinned,
                          struct lr_error *err);
 /* Gives back what is beyond `pinned[i]` units. */

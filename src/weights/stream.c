@@ -98,6 +98,7 @@ enum lr_status stream_take(struct stream *s, size_t tensor, uint64_t unit, const
     enum lr_status status = readers_wait(s->readers, &slot->request, err);
     s->waited_ns += (uint64_t)((clock_now() - start) * 1e9);
     *data = slot->memory + slot->request.begin % slot->request.file->align;
+    if (status != LR_OK) stream_reset(s); /* who asks again has it read again */
     return status;
 }
 
