@@ -134,8 +134,9 @@ static enum lr_status measure_processor(struct lr_engine *e, enum lr_dtype dtype
     char *weights = lr_malloc(bytes);
     float *x = lr_malloc(PREFILL_TOKENS * SIDE * sizeof *x);
     float *out = lr_malloc((n_out > rows ? n_out : rows) * sizeof *out);
-    enum lr_status status = weights && x && out ? LR_OK : lr_fail_memory(err, "a short measurement", bytes);
-    if (status == LR_OK) {
+    bool ok = weights && x && out;
+    enum lr_status status = ok ? LR_OK : lr_fail_memory(err, "a short measurement", bytes);
+    if (ok) {
         memset(weights, 0x3C, bytes); /* small normal numbers in each dtype */
         for (size_t i = 0; i < PREFILL_TOKENS * SIDE; i++) x[i] = 1;
         v[0] = product_rate(&e->matmul, dtype, weights, bytes, x, out);
@@ -148,7 +149,7 @@ static enum lr_status measure_processor(struct lr_engine *e, enum lr_dtype dtype
 }
 
 enum lr_status rates_measure(struct lr_engine *e, struct lr_error *err) {
-    double v[2];
+    double v[2] = {0};
     char name[96];
     LR_TRY(rates_measure_disk(e, err));
     if (e->rates.product > 0) return LR_OK;

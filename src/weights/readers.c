@@ -21,14 +21,14 @@ struct readers {
     pthread_t threads[];
 };
 
-/* Brings pages into the cache and the map at once (measured: asking the kernel to read ahead first is half as fast);
- * before Linux 5.14 into the cache alone. A failure shows at the first use, where it is told. */
+/* Brings pages into the cache and the map at once (measured: asking the kernel to read ahead first is half as
+ * fast); before Linux 5.14 into the cache alone. A failure shows at the first use, where it is told. */
 static void bring(const struct read_request *q) {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), skew = q->begin % page;
     size_t bytes = (size_t)(q->end - q->begin + skew);
 #ifdef MADV_POPULATE_READ
-    const char *at = q->mapped;
-    if (madvise((char *)(uintptr_t)(at - skew), bytes, MADV_POPULATE_READ) == 0) return;
+    char *at = q->mapped;
+    if (madvise(at - skew, bytes, MADV_POPULATE_READ) == 0) return;
 #endif
     readahead(q->file->buffered, (off64_t)(q->begin - skew), bytes);
 }
@@ -112,26 +112,26 @@ void readers_destroy(struct readers *r) {
     lr_free(r);
 }
 
-void readers_submit(struct readers *r, struct read_request *q) {
-    q->next = NULL;
-    q->done = false;
-    q->status = LR_OK;
+void readers_submit(struct readers *r, struct read_request *request) {
+    request->next = NULL;
+    request->done = false;
+    request->status = LR_OK;
     pthread_mutex_lock(&r->lock);
     if (r->first)
-        r->last->next = q;
+        r->last->next = request;
     else
-        r->first = q;
-    r->last = q;
+        r->first = request;
+    r->last = request;
     pthread_cond_signal(&r->work);
     pthread_mutex_unlock(&r->lock);
 }
 
-enum lr_status readers_wait(struct readers *r, struct read_request *q, struct lr_error *err) {
+enum lr_status readers_wait(struct readers *r, struct read_request *request, struct lr_error *err) {
     pthread_mutex_lock(&r->lock);
-    while (!q->done) pthread_cond_wait(&r->done, &r->lock);
+    while (!request->done) pthread_cond_wait(&r->done, &r->lock);
     pthread_mutex_unlock(&r->lock);
-    if (q->status != LR_OK && err) *err = q->err;
-    return q->status;
+    if (request->status != LR_OK && err) *err = request->err;
+    return request->status;
 }
 
 void readers_drop(struct readers *r) {

@@ -257,7 +257,7 @@ static void want_tensor(struct store *s, size_t i, uint64_t block) {
         struct read_request *q = &s->ahead[s->n_ahead++];
         *q = (struct read_request){.file = &s->files[t->file], .begin = t->offset + at};
         q->end = q->begin + (t->bytes - at < block ? t->bytes - at : block);
-        q->mapped = s->maps[t->file].data + q->begin;
+        q->mapped = (char *)s->maps[t->file].base + q->begin;
         readers_submit(s->readers, q);
     }
 }
