@@ -36,6 +36,7 @@ enum lr_status split_find_string(struct lr_str pattern, struct lr_str text, stru
                                  struct lr_error *err) {
     size_t done = 0;
     while (pattern.len && done < text.len) {
+        LR_TRY(interrupt_check(out->interrupt, err));
         const char *hit = memmem(text.data + done, text.len - done, pattern.data, pattern.len);
         if (!hit) break;
         size_t begin = (size_t)(hit - text.data);
@@ -51,6 +52,7 @@ enum lr_status split_find_chars(split_char_fn *is, struct lr_str text, struct pa
     size_t done = 0;
     for (size_t at = 0; at < text.len;) {
         size_t begin = at;
+        LR_TRY(interrupt_check(out->interrupt, err));
         if (!is(unicode_next(text, &at))) continue;
         LR_TRY(push(out, done, begin, false, err));
         LR_TRY(push(out, begin, at, true, err));
