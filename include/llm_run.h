@@ -185,7 +185,7 @@ struct lr_generate_options lr_generate_defaults(void);
 
 struct lr_generate_result {
     enum lr_finish finish;
-    uint32_t tokens;                           /* generated, the end-of-sequence token not counted */
+    uint32_t tokens, passes; /* generated, the end-of-sequence token not counted; passes in decode_s */
     double prefill_s, decode_s, first_token_s; /* prefill: of all that was fed since the sequence began */
 };
 const char *lr_finish_name(enum lr_finish finish); /* "eos", "stop", "length", "interrupted" */

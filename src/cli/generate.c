@@ -152,7 +152,7 @@ static int write_timings(struct lr_buf *b, const struct generation *g) {
         {"prefill_s", r->prefill_s},
         {"decode_s", r->decode_s},
         {"prefill_tok_s", per_second(g->prompt_tokens, r->prefill_s)},
-        {"decode_tok_s", per_second(r->tokens, r->decode_s)},
+        {"decode_tok_s", per_second(r->passes, r->decode_s)},
         {"first_token_s", g->first_token},
     };
     int bad = lr_buf_append_str(b, LR_STR("\"timings\":"));
@@ -213,7 +213,7 @@ static void tell_summary(struct generation *g) {
         g->console,
         "%u token%s, %.1f tok/s; prompt %u token%s, %.1f tok/s; first token after %.2f s; peak memory "
         "%.0f MiB, mapped weights included%s",
-        r->tokens, r->tokens == 1 ? "" : "s", per_second(r->tokens, r->decode_s), g->prompt_tokens,
+        r->tokens, r->tokens == 1 ? "" : "s", per_second(r->passes, r->decode_s), g->prompt_tokens,
         g->prompt_tokens == 1 ? "" : "s", per_second(g->prompt_tokens, r->prefill_s), g->first_token,
         (double)lr_memory_peak() / 1048576, seed);
 }

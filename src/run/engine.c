@@ -96,8 +96,11 @@ static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
 /* What the first session is expected to be must fit before the tokenizer, which is large, is read. */
 static enum lr_status check_expected(struct lr_engine *e, struct lr_error *err) {
     struct lr_session_options usual = {.context = 1};
+    const struct lr_session_options *o = e->options.expect ? e->options.expect : &usual;
     struct plan_facts facts;
-    LR_TRY(planning_facts(e, e->options.expect ? e->options.expect : &usual, false, &facts, err));
+    if (o->context > e->spec.max_context)
+        return LR_OK; /* refused when the session is opened: not for memory */
+    LR_TRY(planning_facts(e, o, false, &facts, err));
     plan_make(&facts, e->target, &e->plan);
     return e->plan.fits || e->options.plan_only ? LR_OK : plan_refuse(&facts, &e->plan, err);
 }

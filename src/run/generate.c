@@ -95,6 +95,7 @@ static bool wants_interrupt(const struct generation *g) {
 static enum lr_status read_on(struct generation *g, uint32_t id, struct lr_error *err) {
     struct lr_error why;
     enum lr_status status = session_append(g->session, id, &why);
+    g->result.passes += status == LR_OK;
     if (status == LR_EINTERRUPTED)
         finish(g, LR_FINISH_INTERRUPTED);
     else if (status != LR_OK)

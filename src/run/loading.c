@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/memory_policy.h"
+#include "run/monitor.h"
 #include "run/planning.h"
 #include "weights/units.h"
 
@@ -10,18 +11,13 @@
 
 struct loading {
     struct lr_engine *engine;
-    bool high; /* memory usage was above the alarm at the last look */
     uint64_t available;
 };
 
 static enum lr_status look(struct loading *l, struct memory_info *m, struct lr_error *err) {
     LR_TRY(memory_read("", l->engine->options.mem_limit, m, err));
     l->available = m->budget > m->own_anonymous ? m->budget - m->own_anonymous : 0;
-    bool high = policy_high_usage(l->available, m->total);
-    if (high && !l->high)
-        lr_log(LR_LOG_WARN, "High memory usage detected: %.1f of %.1f GB are in use",
-               (double)(m->total - l->available) / GB, (double)m->total / GB);
-    l->high = high;
+    monitor_usage(l->engine, l->available, m->total);
     return LR_OK;
 }
 
@@ -127,7 +123,7 @@ static enum lr_status load_batch(struct loading *l, size_t begin, size_t *end, s
         LR_TRY(planning_again(e, err));
         if (e->plan.mode == LR_LOAD_STREAM) store_unpin(&e->store, e->target);
     }
-    *end = batch_end(e, begin, l->high ? 1 : POLICY_LAYERS_PER_BATCH);
+    *end = batch_end(e, begin, e->monitor.high ? 1 : POLICY_LAYERS_PER_BATCH);
     lr_log(LR_LOG_INFO, "[MemOpt] Layers %u to %u: Available: %.1f GB", e->tensors[begin].layer,
            e->tensors[*end - 1].layer, (double)l->available / GB);
     return load_range(e, begin, *end, err);

@@ -1,6 +1,7 @@
 #include "run/monitor.h"
 
 #include "base/log.h"
+#include "base/memory_policy.h"
 #include "run/loading.h"
 #include "run/planning.h"
 #include "run/rates.h"
@@ -15,6 +16,7 @@
 #define BLOCK_BYTES  512u
 #define EVICTIONS    3u
 #define MB           1048576.0
+#define GB           1073741824.0
 
 enum lr_status monitor_open(struct lr_engine *e, struct lr_error *err) {
     return watch_open("", e->options.mem_limit, &e->monitor.watch, err);
@@ -23,6 +25,14 @@ enum lr_status monitor_open(struct lr_engine *e, struct lr_error *err) {
 void monitor_close(struct lr_engine *e) {
     if (e->monitor.watch) watch_close(e->monitor.watch);
     e->monitor.watch = NULL;
+}
+
+void monitor_usage(struct lr_engine *e, uint64_t available, uint64_t total) {
+    bool high = policy_high_usage(available, total);
+    if (high && !e->monitor.high)
+        lr_log(LR_LOG_WARN, "High memory usage detected: %.1f of %.1f GB are in use",
+               (double)(total - available) / GB, (double)total / GB);
+    e->monitor.high = high;
 }
 
 /* Half the reserve may be used up by others before pins are given back: it is there for what comes and goes.
@@ -68,9 +78,10 @@ enum lr_status monitor_boundary(void *ctx, struct lr_error *err) {
     if (now - e->monitor.looked < LOOK_SECONDS || !e->loaded) return LR_OK;
     e->monitor.looked = now;
     LR_TRY(store_check(&e->store, true, err));
-    if (e->store.mode != LR_LOAD_STREAM) return LR_OK;
     struct watch_look look;
     LR_TRY(watch_look(e->monitor.watch, &look, err));
+    monitor_usage(e, look.budget > look.own_anonymous ? look.budget - look.own_anonymous : 0, look.total);
+    if (e->store.mode != LR_LOAD_STREAM) return LR_OK;
     return follow_memory(e, &look, err);
 }
 

@@ -10,6 +10,10 @@
 enum lr_status monitor_open(struct lr_engine *e, struct lr_error *err);
 void monitor_close(struct lr_engine *e);
 
+/* The mission's alarm: told once whenever usage crosses it, here while loading and working. `available` of
+ * `total` bytes. */
+void monitor_usage(struct lr_engine *e, uint64_t available, uint64_t total);
+
 /* store_boundary_fn: at most one look in 100 ms. `ctx` is the engine. */
 enum lr_status monitor_boundary(void *ctx, struct lr_error *err);
 /* Before a pass after which `positions` of the KV cache are in use: makes room for them, and changes the mode

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define DISK_SECONDS    0.2
+#define DISK_MEMORY     (UINT64_C(32) << 20) /* that it is measured into */
 #define PRODUCT_SECONDS 0.04
 #define PREFILL_SECONDS 0.03
 #define KEPT_SECONDS    (24 * 3600)
@@ -78,7 +79,9 @@ enum lr_status rates_measure_disk(struct lr_engine *e, struct lr_error *err) {
     if (e->rates.disk > 0 || !file) return LR_OK;
     snprintf(name, sizeof name, "disk-%llx", (unsigned long long)file->identity.device);
     if (!read_kept(e, name, disk_keys, v, 4) || v[1] < 1 || v[2] < 1) {
-        LR_TRY(probe_disk(file, DISK_SECONDS, planning_available(e) / 4, &rate, err));
+        uint64_t memory = planning_available(e) / 4;
+        if (memory > DISK_MEMORY) memory = DISK_MEMORY;
+        LR_TRY(probe_disk(file, DISK_SECONDS, memory, &rate, err));
         v[0] = rate.bytes_per_s;
         v[1] = rate.block;
         v[2] = rate.depth;

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define MIB         (UINT64_C(1) << 20)
@@ -238,6 +239,7 @@ enum lr_status probe_disk(const struct disk_file *f, double seconds, uint64_t ma
                       .stripes = f->identity.size / STRIPE,
                       .stride = find_stride(f->identity.size / STRIPE)};
     pages_want_large(p.memory, bytes); /* as the ring has them: a disk fills them faster */
+    memset(p.memory, 0, bytes);        /* a first touch may be slow, in virtual machines above all */
     enum lr_status status = try_all(&p, err);
     if (status == LR_OK) status = confirm_best(&p, err);
     munmap(map, mapped);
