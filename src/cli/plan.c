@@ -7,7 +7,8 @@
 
 #define MIB       1048576.0
 #define GIB       1073741824.0
-#define BAR_WIDTH 60
+#define BAR_WIDTH 56
+#define WIDTH     80
 
 static const char *const mode_names[] = {[LR_LOAD_AUTO] = "auto",
                                          [LR_LOAD_MAP] = "map",
@@ -84,11 +85,14 @@ static const char *size_text(uint64_t bytes, char out[24]) {
 static int write_head(struct lr_buf *b, const struct planning *g) {
     const struct lr_plan *p = &g->plan;
     char total[24], free_now[24], budget[24], a[24], c[24];
-    int bad = lr_buf_printf(b, "%s, %u layers, %.2f billion parameters in %s\n", g->info.family,
-                            g->info.layers, (double)g->info.parameters / 1e9, g->info.dtype);
+    double n = (double)g->info.parameters;
+    int bad = lr_buf_printf(b, "%s, %u layers, %.2f %s parameters in %s\n", g->info.family, g->info.layers,
+                            n / (n < 1e9 ? 1e6 : 1e9), n < 1e9 ? "million" : "billion", g->info.dtype);
     bad |= lr_buf_printf(b, "Memory: %s in all, %s free, %s may be used\n\n", size_text(p->total, total),
                          size_text(p->available, free_now), size_text(p->budget, budget));
-    if (!p->fits) return bad | lr_buf_append_str(b, LR_STR("It does not fit.\n\n"));
+    if (!p->fits)
+        return bad | lr_buf_printf(b, "It does not fit: %s are needed at once, or for the session.\n\n",
+                                   size_text(p->least, a));
     if (p->mode == LR_LOAD_MAP)
         return bad | lr_buf_append_str(b, LR_STR("It fits: the files are mapped and used in place.\n\n"));
     if (!p->streamed) return bad | lr_buf_append_str(b, LR_STR("It fits: all weights are copied.\n\n"));
@@ -118,7 +122,7 @@ static int write_part(struct lr_buf *b, const struct part *part, uint64_t budget
     return bad | lr_buf_printf(b, "  %s\n", part->what);
 }
 
-/* One character for each 60th of the budget; what is left of it are dots. */
+/* One character for each 56th of the budget; what is left of it are dots. */
 static int write_bar(struct lr_buf *b, const struct part *parts, size_t n, uint64_t budget) {
     char bar[BAR_WIDTH + 1];
     uint64_t sum = 0;
@@ -131,7 +135,7 @@ static int write_bar(struct lr_buf *b, const struct part *parts, size_t n, uint6
     }
     while (at < BAR_WIDTH) bar[at++] = '.';
     bar[at] = '\0';
-    return lr_buf_printf(b, "\n  [%s] %.0f %% of what may be used\n", bar,
+    return lr_buf_printf(b, "\n  [%s] %.0f %% of it\n", bar,
                          budget ? 100 * (double)sum / (double)budget : 100.0);
 }
 
@@ -155,21 +159,41 @@ static int write_parts(struct lr_buf *b, const struct lr_plan *p) {
     return bad | write_bar(b, parts, n, p->budget);
 }
 
+/* Enough digits to tell two speeds apart. */
+static const char *speed_text(double per_second, char out[24]) {
+    snprintf(out, 24, "%.*f", per_second < 10 ? 2 : per_second < 1000 ? 1 : 0, per_second);
+    return out;
+}
+
 static int write_speed(struct lr_buf *b, const struct lr_plan *p) {
+    char prompt[24], answer[24];
     int bad = lr_buf_append_char(b, '\n');
     if (!p->fits) return bad;
     if (p->decode_tok_s > 0)
         return bad |
-               lr_buf_printf(
-                   b, "Expected: loaded in %.1f s, %.1f tokens/s reading a prompt, %.*f tokens/s writing\n",
-                   p->load_s, p->prefill_tok_s, p->decode_tok_s < 10 ? 2 : 1, p->decode_tok_s);
+               lr_buf_printf(b, "Expected: loaded in %.1f s; tokens/s: %s reading a prompt, %s writing\n",
+                             p->load_s, speed_text(p->prefill_tok_s, prompt),
+                             speed_text(p->decode_tok_s, answer));
     return bad | lr_buf_append_str(
                      b, LR_STR("Expected speed: not known (the files are too small to measure the disk)\n"));
 }
 
+/* One piece of advice, broken between words. */
+static int write_advice(struct lr_buf *b, const char *text) {
+    int bad = 0;
+    for (const char *lead = "* "; *text; lead = "  ") {
+        size_t len = strlen(text), take = len;
+        if (take > WIDTH - 2)
+            for (take = WIDTH - 2; take > 1 && text[take] != ' ';) take--;
+        bad |= lr_buf_printf(b, "%s%.*s\n", lead, (int)take, text);
+        text += take + (text[take] == ' ');
+    }
+    return bad;
+}
+
 static int write_table(struct lr_buf *b, const struct planning *g) {
     int bad = write_head(b, g) | write_parts(b, &g->plan) | write_speed(b, &g->plan);
-    for (size_t i = 0; i < g->plan.n_advice; i++) bad |= lr_buf_printf(b, "* %s\n", g->plan.advice[i]);
+    for (size_t i = 0; i < g->plan.n_advice; i++) bad |= write_advice(b, g->plan.advice[i]);
     if (!bad && b->len) b->len--; /* the newline is console_answer's */
     return bad;
 }
