@@ -1,0 +1,191 @@
+/* Under native products the logits are the same bits wherever the weights live: mapped, copied, or streamed
+ * with more or less of them pinned, by 1 to 3 threads, in passes of any length. */
+#include "support/support.h"
+
+#include "support/safetensors.h"
+
+#include "run/session.h"
+
+#define MB (UINT64_C(1) << 20)
+
+/* ---- a Llama of 34 MB: large enough that a part of it does not fit */
+
+enum { DIM = 512, FFN = 1400, LAYERS = 4, KV = 128, VOCAB = 7000, MOST = 3 + 9 * LAYERS };
+#define CONFIG                                                                                               \
+    "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":512,"                \
+    "\"intermediate_size\":1400,\"num_hidden_layers\":4,\"num_attention_heads\":8,"                          \
+    "\"num_key_value_heads\":2,\"vocab_size\":7000,\"max_position_embeddings\":256,"                         \
+    "\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\"hidden_act\":\"silu\",\"eos_token_id\":2,"               \
+    "\"tie_word_embeddings\":false,\"dtype\":\"bfloat16\"}"
+
+static char *folder;
+static char names[MOST][64];
+static struct support_tensor list[MOST];
+static size_t count;
+
+/* Values of either sign, 0.008 to 0.03; norms are near one. */
+static void add(uint64_t rows, uint64_t cols) {
+    struct support_tensor *t = &list[count];
+    size_t n = rows * (cols ? cols : 1);
+    uint16_t *data = malloc(2 * n);
+    uint64_t seed = count;
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        data[i] = cols ? (uint16_t)(0x3C00 | (seed >> 40 & 0x80FF)) : (uint16_t)(0x3F80 | (seed >> 40 & 0xF));
+    }
+    *t = (struct support_tensor){names[count++], "BF16", cols ? 2 : 1, {rows, cols}, data, 2 * n};
+}
+
+static void add_layer(int layer) {
+    static const struct {
+        const char *name;
+        uint64_t rows, cols;
+    } parts[] = {
+        {"input_layernorm", DIM, 0},          {"self_attn.q_proj", DIM, DIM}, {"self_attn.k_proj", KV, DIM},
+        {"self_attn.v_proj", KV, DIM},        {"self_attn.o_proj", DIM, DIM}, {"mlp.gate_proj", FFN, DIM},
+        {"post_attention_layernorm", DIM, 0}, {"mlp.up_proj", FFN, DIM},      {"mlp.down_proj", DIM, FFN},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        snprintf(names[count], sizeof names[0], "model.layers.%d.%s.weight", layer, parts[i].name);
+        add(parts[i].rows, parts[i].cols);
+    }
+}
+
+static int make_model(void **state) {
+    (void)state;
+    folder = support_make_folder();
+    support_write_file(folder, "config.json", CONFIG, strlen(CONFIG));
+    strcpy(names[count], "model.embed_tokens.weight");
+    add(VOCAB, DIM);
+    for (int i = 0; i < LAYERS; i++) add_layer(i);
+    strcpy(names[count], "model.norm.weight");
+    add(DIM, 0);
+    strcpy(names[count], "lm_head.weight");
+    add(VOCAB, DIM);
+    support_write_safetensors(folder, "model.safetensors", list, count, 5);
+    for (size_t i = 0; i < count; i++) free((void *)(uintptr_t)list[i].data);
+    return 0;
+}
+
+static int remove_model(void **state) {
+    (void)state;
+    support_remove_folder(folder);
+    return 0;
+}
+
+/* ---- runs */
+
+struct how {
+    enum lr_load load;
+    int threads;
+    uint32_t chunk;
+    unsigned percent; /* of the weights that memory is there for; 0: no limit */
+};
+
+static struct lr_engine *open_engine(const struct how *how, uint64_t limit) {
+    struct lr_engine *e;
+    struct lr_error err;
+    struct lr_engine_options o = lr_engine_defaults();
+    o.threads = how->threads;
+    o.matmul = LR_MATMUL_NATIVE;
+    o.load = how->load;
+    o.mem_limit = limit;
+    if (lr_engine_open(folder, &o, &e, &err)) fail_msg("%s", err.message);
+    return e;
+}
+
+static struct lr_session_options session_options(const struct lr_engine *e, const struct how *how) {
+    struct lr_session_options o = lr_session_defaults(e);
+    o.context = 64;
+    o.prefill_chunk = how->chunk;
+    return o;
+}
+
+/* What the process owns without weights, the reserve, and memory for a share of them. */
+static uint64_t limit_for(const struct how *how) {
+    struct lr_engine *e = open_engine(how, 0);
+    struct lr_session_options o = session_options(e, how);
+    struct lr_plan p;
+    struct lr_error err;
+    if (lr_plan(e, &o, false, &p, &err)) fail_msg("%s", err.message);
+    lr_engine_close(e);
+    return p.kv + p.work + p.tokenizer + p.fixed + 20 * MB + p.weights * how->percent / 100;
+}
+
+enum { PROMPT = 37, STEPS = 3 };
+
+struct rows {
+    float logits[(PROMPT + STEPS) * VOCAB];
+    size_t next;
+};
+
+static void keep_row(void *ctx, uint32_t index, const float *logits) {
+    struct rows *r = ctx;
+    (void)index;
+    memcpy(r->logits + r->next++ * VOCAB, logits, VOCAB * sizeof *logits);
+}
+
+/* All logits of a prompt, then those of single tokens. */
+static void run(const struct how *how, struct rows *out) {
+    struct lr_error err;
+    struct lr_session *s;
+    struct lr_engine *e = open_engine(how, how->percent ? limit_for(how) : 0);
+    struct lr_session_options o = session_options(e, how);
+    uint32_t ids[PROMPT + STEPS];
+    for (uint32_t i = 0; i < PROMPT + STEPS; i++) ids[i] = (i * 977 + 5) % VOCAB;
+    if (lr_session_open(e, &o, &s, &err)) fail_msg("%s", err.message);
+    out->next = 0;
+    if (session_read(s, ids, PROMPT, PROMPT, FORWARD_ALL, keep_row, out, &err)) fail_msg("%s", err.message);
+    for (size_t i = PROMPT; i < PROMPT + STEPS; i++) {
+        if (lr_session_feed_ids(s, ids + i, 1, &err)) fail_msg("%s", err.message);
+        keep_row(out, 0, lr_session_logits(s));
+    }
+    struct lr_plan p = lr_plan_current(e);
+    if (how->load) assert_int_equal(p.mode, how->load);
+    assert_true(how->percent ? p.streamed > 0 : p.streamed == 0);
+    if (how->percent > 20) assert_true(p.pinned > 0);
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
+static void check(struct how how) {
+    static struct rows first, other;
+    static const struct how reference = {LR_LOAD_MAP, 1, PROMPT, 0};
+    if (!first.next) run(&reference, &first);
+    run(&how, &other);
+    assert_int_equal(other.next, first.next);
+    assert_memory_equal(other.logits, first.logits, first.next * VOCAB * sizeof(float));
+}
+
+static void mapped(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) check((struct how){LR_LOAD_MAP, threads, 9, 0});
+}
+static void resident(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) check((struct how){LR_LOAD_RESIDENT, threads, 0, 0});
+}
+static void all_pinned(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) check((struct how){LR_LOAD_STREAM, threads, 16, 0});
+}
+static void streamed(void **state) {
+    (void)state;
+    static const uint32_t chunks[] = {1, 7, 0};
+    for (int threads = 1; threads <= 3; threads++)
+        for (size_t c = 0; c < 3; c++)
+            check((struct how){LR_LOAD_STREAM, threads, chunks[c], 5 + 25 * (unsigned)c});
+}
+/* What the plan chooses by itself under a limit. */
+static void chosen(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) check((struct how){LR_LOAD_AUTO, threads, 0, 40});
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mapped),   cmocka_unit_test(resident), cmocka_unit_test(all_pinned),
+        cmocka_unit_test(streamed), cmocka_unit_test(chosen),
+    };
+    return cmocka_run_group_tests_name("memory bits", tests, make_model, remove_model);
+}
