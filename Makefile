@@ -88,7 +88,7 @@ MANUAL  := $(if $(wildcard scripts/manual.c),$(B)/manual)
 
 # ---- targets
 
-.PHONY: all objects debug asan ubsan tsan test tests fuzz fuzzers bench lint format install uninstall clean help FORCE
+.PHONY: all objects debug asan ubsan tsan test test-memory tests fuzz fuzzers bench lint format install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -103,6 +103,11 @@ tests: all $(TESTS) $(REPLAYS) $(EXAMPLES) $(MANUAL)
 
 test: tests  ## build and run all tests (ONLY=word: those whose name holds it; JOBS=2: two at once)
 	$(PYTHON) scripts/run_tests.py --build $(B) --jobs $(JOBS) $(if $(ONLY),--only $(ONLY))
+
+MEMORY_TESTS := memory_policy memory facts watch arena plan
+test-memory: $(MEMORY_TESTS:%=$(B)/tests/unit/test_%)  ## the memory policy's tests alone, and its table of rules with what was seen
+	$(B)/tests/unit/test_memory_policy --table
+	$(PYTHON) scripts/run_tests.py --build $(B) --kinds unit --only '$(MEMORY_TESTS:%=test_%)'
 
 debug:  ## unoptimised, in build/debug
 	$(MAKE) VARIANT=debug all
@@ -142,7 +147,7 @@ clean:  ## removes build/ and ./llm-run
 	rm -rf build llm-run
 
 help:  ## this list
-	@sed -nE 's/^([a-z]+( [a-z]+)*):.*  ## (.*)/\1\t\3/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+( [a-z]+)*):.*  ## (.*)/\1\t\3/p' Makefile | expand -t 18
 	@echo "Variables: VARIANT=release|clang|debug|asan|ubsan|tsan|fuzz CC CFLAGS LDFLAGS PREFIX DESTDIR ONLY JOBS FUZZ_SECONDS"
 
 # ---- rules

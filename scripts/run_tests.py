@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs what `make tests` built below a build folder, and pytest, and counts truly.
 
-usage: run_tests.py --build build/release [--only WORD] [--kinds unit,kernel,golden,fuzz,examples,e2e]
+usage: run_tests.py --build build/release [--only WORDS] [--kinds unit,kernel,golden,fuzz,examples,e2e]
                     [--jobs N] [--timeout SECONDS] [--totals FILE] [--strict-skips]
 
 Every program gets a process of its own, a fresh temporary folder (LR_TEST_TMP) and a timeout. A cmocka program that
@@ -121,7 +121,7 @@ def run_pytest(build, only, timeout):
         report = os.path.join(tmp, "report.xml")
         command = [python, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"--junitxml={report}", f"--basetemp={tmp}/pytest", "tests/e2e"]
         if only:
-            command += ["-k", only]
+            command += ["-k", " or ".join(only.split())]
         env = dict(environment(build, tmp), PYTHONDONTWRITEBYTECODE="1")
         status, result.output, result.seconds = run_process(command, env, timeout)
         if os.path.exists(report):
@@ -143,9 +143,10 @@ def programs(build, kinds, only):
         folder = os.path.join(build, "examples" if kind == "examples" else f"tests/{kind}")
         source = "examples/{}.c" if kind == "examples" else "tests/" + kind + "/{}.c"
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            wanted = not only or any(word in name for word in only.split())
             path = os.path.join(folder, name)
             there = source.format(name.replace("replay_", "fuzz_") if kind == "fuzz" else name)
-            if os.access(path, os.X_OK) and os.path.isfile(path) and os.path.exists(there) and (only or "") in name:
+            if os.access(path, os.X_OK) and os.path.isfile(path) and os.path.exists(there) and wanted:
                 yield path, kind
 
 
@@ -173,7 +174,7 @@ def add_totals(path, totals):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--build", required=True)
-    p.add_argument("--only")
+    p.add_argument("--only", help="words, separated by blanks: what has one of them in its name")
     p.add_argument("--kinds", default=",".join(KINDS))
     p.add_argument("--jobs", type=int, default=1)
     p.add_argument("--timeout", type=int, default=int(os.environ.get("LR_TEST_TIMEOUT", "300")))
