@@ -80,7 +80,7 @@ static void take_facts(struct model *m, struct input *in) {
     f->limit = take(in, 1) ? 8192 : 1 + (uint32_t)take_wide(in, 16);
     f->wanted = take(in, 1) ? 1 + (uint32_t)take_wide(in, 16) : 0;
     f->chunk = take(in, 3) ? 0 : 1 + (uint32_t)take_wide(in, 12);
-    f->kv_now = take(in, 1) ? take_wide(in, 32) : 0;
+    f->filled = take(in, 1) ? (uint32_t)take_wide(in, 16) : 0;
     f->rates.disk = (double)take_wide(in, 40);
     f->rates.product = (double)take_wide(in, 40);
     f->rates.prefill = (double)take_wide(in, 44);
@@ -134,8 +134,8 @@ static void check(const struct model *m, const struct lr_plan *p) {
     if (f->load != LR_LOAD_AUTO) require(p->mode == f->load);
     require(p->context_that_fits <= f->maximum);
     if (!p->fits) return;
-    uint64_t grows = f->kv_now && f->kv_now < p->kv && p->mode == LR_LOAD_STREAM ? p->kv - f->kv_now : 0;
-    require(p->need - grows <= f->budget); /* never over budget */
+    require(p->need <= f->budget); /* never over budget */
+    require(p->kv_now <= p->kv && (f->filled || p->kv_now == p->kv));
     require(p->least <= f->budget);
     check_essential_first(m, p);
     require(p->load_s >= 0 && p->decode_tok_s >= 0 && p->prefill_tok_s >= 0);
