@@ -141,7 +141,7 @@ static int write_bar(struct lr_buf *b, const struct part *parts, size_t n, uint6
 
 static int write_parts(struct lr_buf *b, const struct lr_plan *p) {
     char kv[80], full[24];
-    snprintf(kv, sizeof kv, "of %s for %u positions: taken as they fill", size_text(p->kv, full), p->context);
+    snprintf(kv, sizeof kv, "of %s for %u positions, as they fill", size_text(p->kv, full), p->context);
     const struct part parts[] = {
         {"weights", "kept in memory", p->pins, 'W'},
         {"weights", "mapped: the system's page cache", p->mapped, p->fits ? 'M' : 0},
