@@ -2,12 +2,11 @@
 
 #include "base/pages.h"
 #include "sys/clock.h"
+#include "sys/threads.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #define MIB         (UINT64_C(1) << 20)
@@ -129,15 +128,12 @@ static void touch(struct probe *p, uint64_t bytes) {
 
 /* How many readers could be started: they take no signals but those that a fault raises. */
 static uint32_t start_readers(struct probe *p, struct reader *readers) {
-    static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-    sigset_t blocked, before;
+    sigset_t before;
     pthread_attr_t attr;
     uint32_t started = 0;
-    sigfillset(&blocked);
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&blocked, faults[i]);
     if (pthread_attr_init(&attr)) return 0;
     pthread_attr_setstacksize(&attr, STACK);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    threads_mask_signals(&before);
     for (; started < p->shape.depth; started++) {
         struct reader *r = &readers[started];
         r->probe = p;
@@ -239,7 +235,6 @@ enum lr_status probe_disk(const struct disk_file *f, double seconds, uint64_t ma
                       .stripes = f->identity.size / STRIPE,
                       .stride = find_stride(f->identity.size / STRIPE)};
     pages_want_large(p.memory, bytes); /* as the ring has them: a disk fills them faster */
-    memset(p.memory, 0, bytes);        /* a first touch may be slow, in virtual machines above all */
     enum lr_status status = try_all(&p, err);
     if (status == LR_OK) status = confirm_best(&p, err);
     munmap(map, mapped);

@@ -171,16 +171,19 @@ uint32_t threads_count(const struct threads *pool) {
     return pool->count;
 }
 
-/* Starts one worker. It takes no signals: those that ask the program for something are the main thread's.
- * Those that a fault raises stay open, or their handlers would never run. */
-static int start_worker(struct threads *pool, struct worker *worker, const pthread_attr_t *attr) {
-    sigset_t blocked, before;
-    sigfillset(&blocked);
+void threads_mask_signals(sigset_t *before) {
     static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    sigset_t blocked;
+    sigfillset(&blocked);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&blocked, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &blocked, before);
+}
+
+static int start_worker(struct threads *pool, struct worker *worker, const pthread_attr_t *attr) {
+    sigset_t before;
     worker->pool = pool;
     worker->thread = pool->started + 1;
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    threads_mask_signals(&before);
     int rc = pthread_create(&worker->id, attr, worker_main, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc) return rc;

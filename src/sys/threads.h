@@ -7,6 +7,8 @@
 #ifndef LR_SYS_THREADS_H
 #define LR_SYS_THREADS_H
 
+#include <signal.h>
+
 #include "base/error.h"
 
 #define THREADS_MAX 1024u
@@ -31,5 +33,9 @@ uint32_t threads_count(const struct threads *pool);
  * threads may call it on one pool: they take turns. With one thread, or one task, it runs on the caller
  * alone. */
 void threads_run(struct threads *pool, uint32_t n_tasks, threads_fn *fn, void *ctx);
+
+/* For who starts a thread: blocks all signals but those that a fault raises (their handlers must run), so
+ * that what asks the program for something is the main thread's. Restore `before` with pthread_sigmask. */
+void threads_mask_signals(sigset_t *before);
 
 #endif

@@ -1,12 +1,12 @@
 #include "weights/readers.h"
 
 #include "base/mem.h"
+#include "sys/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -57,21 +57,12 @@ static void *reader_main(void *arg) {
     return NULL;
 }
 
-/* Signals that ask the program for something are the main thread's; those that a fault raises stay open. */
-static void block_signals(sigset_t *before) {
-    static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-    sigset_t blocked;
-    sigfillset(&blocked);
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&blocked, faults[i]);
-    pthread_sigmask(SIG_SETMASK, &blocked, before);
-}
-
 static int start_threads(struct readers *r, uint32_t count) {
     pthread_attr_t attr;
     sigset_t before;
     int rc = pthread_attr_init(&attr);
     if (!rc) rc = pthread_attr_setstacksize(&attr, STACK < PTHREAD_STACK_MIN ? PTHREAD_STACK_MIN : STACK);
-    block_signals(&before);
+    threads_mask_signals(&before);
     while (!rc && r->count < count) {
         rc = pthread_create(&r->threads[r->count], &attr, reader_main, r);
         if (!rc) pthread_setname_np(r->threads[r->count++], "llm-run-read");
