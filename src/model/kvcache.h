@@ -8,8 +8,12 @@
 #include "kernel/kernel.h"
 #include "model/spec.h"
 
+#define KV_SLAB (UINT64_C(1) << 30)
+
 struct kv_pool {
-    uint8_t *memory;
+    uint8_t *
+        *slabs; /* [n_slabs] of `per_slab` blocks each: no allocation is larger than KV_SLAB, or one block */
+    uint32_t n_slabs, per_slab;
     uint32_t *free_blocks; /* [n_blocks] stack of those not taken */
     uint32_t n_blocks, n_free;
     uint32_t layers, kv_dim;

@@ -66,7 +66,9 @@ static enum lr_status open_machine(struct lr_engine *e, struct lr_error *err) {
         return lr_fail(err, LR_EUSAGE, "%d threads are out of range: 1 to 1024", e->options.threads);
     LR_TRY(kernel_select(cpu.features, e->options.isa, &kernels, err));
     LR_TRY(threads_create(e->options.threads ? (uint32_t)e->options.threads : cpu.usable, &e->threads, err));
-    return matmul_open(kernels, e->threads, modes[e->options.matmul], &e->matmul, err);
+    enum matmul_mode mode = modes[e->options.matmul];
+    e->with_products = memory_own_anonymous() + matmul_memory(kernels, mode, threads_count(e->threads));
+    return matmul_open(kernels, e->threads, mode, &e->matmul, err);
 }
 
 /* Without files: what the configuration asks for, if that agrees with what an index says. */

@@ -41,6 +41,7 @@ struct lr_engine {
     size_t n_tensors;
     struct plan_rates rates;
     enum disk_way way;
+    uint64_t with_products;  /* bytes owned once the products' buffers are in use */
     uint64_t fixed;          /* bytes that the process owns whatever is loaded */
     uint64_t sessions_bytes; /* that open sessions own */
     uint64_t swap_at_start;

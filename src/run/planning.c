@@ -36,9 +36,9 @@ static void price_tokenizer(const struct lr_engine *e, struct plan_facts *f) {
 /* What the process owns besides tokenizer, pins, ring and sessions; looked at once, before there are any. */
 static uint64_t fixed_bytes(struct lr_engine *e, uint64_t own, uint64_t tokenizer) {
     if (!e->fixed) {
-        uint32_t threads = e->threads ? threads_count(e->threads) : 1;
-        e->fixed =
-            (own > tokenizer ? own - tokenizer : 0) + TABLE_BYTES + (READERS_MOST + threads) * STACK_BYTES;
+        uint64_t rest = own > tokenizer ? own - tokenizer : 0;
+        if (rest < e->with_products) rest = e->with_products; /* what OpenBLAS has not touched yet */
+        e->fixed = rest + TABLE_BYTES + (READERS_MOST + threads_count(e->threads)) * STACK_BYTES;
     }
     return e->fixed;
 }

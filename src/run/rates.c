@@ -157,8 +157,8 @@ enum lr_status rates_measure(struct lr_engine *e, struct lr_error *err) {
     LR_TRY(rates_measure_disk(e, err));
     if (e->rates.product > 0) return LR_OK;
     enum lr_dtype dtype = engine_main_dtype(e);
-    snprintf(name, sizeof name, "cpu-%s-%s-%u", e->matmul.kernels->name, lr_dtype_label(dtype),
-             threads_count(e->threads));
+    snprintf(name, sizeof name, "cpu-%s-%s-%u%s", e->matmul.kernels->name, lr_dtype_label(dtype),
+             threads_count(e->threads), e->matmul.mode == MATMUL_BLAS ? "-blas" : "");
     if (!read_kept(e, name, cpu_keys, v, 2)) {
         LR_TRY(measure_processor(e, dtype, v, err));
         keep(e, name, cpu_keys, v, 2);

@@ -24,10 +24,14 @@ static struct owned owned_with(const struct plan_facts *f, uint32_t context, uin
     return o;
 }
 
-/* Whether the policy lets the session's arena grow to that at once. */
+/* Whether the policy lets the session's arena grow to that, block by block (model/kvcache.h: of a gigabyte).
+ */
 static bool arena_allowed(const struct plan_facts *f, const struct owned *o) {
-    uint64_t others = f->tokenizer + f->fixed, next;
-    return policy_grow(0, 0, o->kv + o->work, f->budget - (others < f->budget ? others : f->budget), &next);
+    const uint64_t block = UINT64_C(1) << 30, total = o->kv + o->work, others = f->tokenizer + f->fixed;
+    uint64_t available = others < f->budget ? f->budget - others : 0, size = 0;
+    for (uint64_t at = 0; at < total; at += block)
+        if (!policy_grow(size, at, total - at < block ? total - at : block, available, &size)) return false;
+    return true;
 }
 
 /* Whether the addresses are there: only mapping takes many. */

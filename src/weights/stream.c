@@ -1,7 +1,6 @@
 #include "weights/stream.h"
 
 #include "base/mem.h"
-#include "sys/clock.h"
 #include "weights/units.h"
 
 enum lr_status stream_open(const struct stream_source *source, struct readers *readers, struct ring_size size,
@@ -94,9 +93,7 @@ enum lr_status stream_take(struct stream *s, size_t tensor, uint64_t unit, const
     seek(s, tensor, unit);
     fill(s);
     struct stream_slot *slot = &s->slots[s->head];
-    double start = clock_now();
     enum lr_status status = readers_wait(s->readers, &slot->request, err);
-    s->waited_ns += (uint64_t)((clock_now() - start) * 1e9);
     *data = slot->memory + slot->request.begin % slot->request.file->align;
     if (status != LR_OK) stream_reset(s); /* who asks again has it read again */
     return status;

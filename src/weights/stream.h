@@ -34,8 +34,7 @@ struct stream {
     uint32_t head, queued;     /* the oldest slot in use, and how many are */
     size_t tensor;             /* what is read next */
     uint64_t unit;
-    bool skip_head;     /* the pass under way asks for no logits */
-    uint64_t waited_ns; /* for the disk, since opening */
+    bool skip_head; /* the pass under way asks for no logits */
 };
 
 enum lr_status stream_open(const struct stream_source *source, struct readers *readers, struct ring_size size,

@@ -36,17 +36,16 @@ static void plan_finds_the_context_that_fits(void **state) {
     plan_make(&f, NULL, &p);
     assert_true(p.fits);
     assert_int_equal(p.context, 512);
-    assert_int_equal(p.context_that_fits,
-                     2048 + 502); /* the first size, and a step of half of what is there */
-    f.wanted = 2550;
+    assert_int_equal(p.context_that_fits, 4086); /* what the work space leaves */
+    f.wanted = 4086;
     plan_make(&f, NULL, &p);
     assert_true(p.fits);
-    f.wanted = 2551;
+    f.wanted = 4087;
     plan_make(&f, NULL, &p);
     assert_false(p.fits);
     assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
     assert_non_null(strstr(err.message, "Available memory: 4.00 GB"));
-    assert_non_null(strstr(err.message, "-c 2550"));
+    assert_non_null(strstr(err.message, "-c 4086"));
     f.wanted = 0;
     f.fixed = 4 * GB - 12 * MB;
     plan_make(&f, NULL, &p);
