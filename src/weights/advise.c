@@ -2,7 +2,9 @@
 #include "weights/plan.h"
 
 #include "base/checked.h"
+#include "base/memory_policy.h"
 #include "sys/memory.h"
+#include "weights/place.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,9 +65,14 @@ static void add_cure(const struct plan_facts *f, struct lr_plan *p) {
         add(p, "needs %s more free: close other programs", size_of(more).text);
 }
 
+/* What no memory would help with. */
+static const struct tensor_record *too_large(const struct plan_facts *f, const struct lr_plan *p) {
+    return p->mode == LR_LOAD_RESIDENT ? place_too_large(f) : NULL;
+}
+
 static void advise_refused(const struct plan_facts *f, struct lr_plan *p) {
     struct lr_plan other;
-    if (p->context_that_fits)
+    if (p->context_that_fits && !too_large(f, p))
         add(p, "a context of %u positions would fit: -c %u", p->context_that_fits, p->context_that_fits);
     if (f->load != LR_LOAD_AUTO && would_fit(f, LR_LOAD_AUTO, f->wanted, &other))
         add(p, "without --load it would be %s: needs %s", other.mode == LR_LOAD_MAP ? "mapped" : "streamed",
@@ -76,7 +83,7 @@ static void advise_refused(const struct plan_facts *f, struct lr_plan *p) {
         plan_judge(&narrow, &other);
         if (other.fits) add(p, "--kv f16 would fit: needs %s", size_of(other.least).text);
     }
-    add_cure(f, p);
+    if (!too_large(f, p)) add_cure(f, p);
 }
 
 static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
@@ -92,19 +99,32 @@ static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
 }
 
 void plan_advise(const struct plan_facts *f, struct lr_plan *p) {
+    const struct tensor_record *t = too_large(f, p);
+    if (t)
+        add(p, "a copy of one tensor may have %s: %.*s has %s", size_of(POLICY_MAX_TENSOR).text,
+            LR_STR_ARGS(lr_str_cut(t->name, 100)), size_of(t->bytes).text);
     if (!p->fits)
         advise_refused(f, p);
     else if (p->streamed)
         advise_streamed(f, p);
 }
 
+static enum lr_status refuse_tensor(const struct tensor_record *t, const char *cures, struct lr_error *err) {
+    return lr_fail(err, LR_EMEMORY,
+                   "Single tensor allocation too large: '%.*s' has %s bytes (%s), a copy may have %s (%s)",
+                   LR_STR_ARGS(t->name), lr_commas(t->bytes).text, size_of(t->bytes).text,
+                   size_of(POLICY_MAX_TENSOR).text, *cures ? cures : "leave out --load resident");
+}
+
 enum lr_status plan_refuse(const struct plan_facts *f, const struct lr_plan *p, struct lr_error *err) {
     char need[64], have[64], cures[640] = "";
     struct lr_plan told = *p;
     size_t at = 0;
-    if (!told.n_advice) plan_advise(f, &told);
+    told.n_advice = 0;
+    advise_refused(f, &told);
     for (size_t i = 0; i < told.n_advice && at < sizeof cures; i++)
         at += (size_t)snprintf(cures + at, sizeof cures - at, "%s%s", i ? "; or " : "", told.advice[i]);
+    if (too_large(f, p)) return refuse_tensor(too_large(f, p), cures, err);
     print_gb(p->least, need, sizeof need);
     print_gb(p->budget, have, sizeof have);
     return lr_fail(err, LR_EMEMORY, "Cannot allocate %s. Available memory: %s (%s)", need, have, cures);

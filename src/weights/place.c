@@ -1,6 +1,7 @@
 /* Where each weight lives: the arithmetic behind plan_make(). */
 #include "weights/place.h"
 
+#include "base/memory_policy.h"
 #include "weights/units.h"
 
 #define MB (UINT64_C(1) << 20)
@@ -40,6 +41,13 @@ uint64_t place_resident_cost(const struct plan_facts *f) {
     return sum;
 }
 
+const struct tensor_record *place_too_large(const struct plan_facts *f) {
+    for (size_t i = 0; i < f->n_tensors; i++)
+        if (f->tensors[i].kind != WEIGHT_VECTOR && f->tensors[i].record->bytes > POLICY_MAX_TENSOR)
+            return f->tensors[i].record;
+    return NULL;
+}
+
 struct ring_size plan_ring(const struct plan_facts *f, uint64_t room) {
     uint64_t block = f->rates.block ? f->rates.block : UNIT_BYTES, largest = 0;
     struct ring_size r = {.span = (uint32_t)(block < UNIT_BYTES ? 1 : block / UNIT_BYTES)};
@@ -65,7 +73,7 @@ static void pin_up_to(const struct plan_facts *f, size_t i, uint64_t want, uint6
     uint64_t have = pinned[i], paid = cost(t, have), low = have, high = want;
     while (low < high) { /* the most units that the quota pays for */
         uint64_t middle = low + (high - low + 1) / 2;
-        if (cost(t, middle) - paid <= *quota)
+        if (cost(t, middle) - paid <= *quota && units_bytes(t, middle) <= POLICY_MAX_TENSOR)
             low = middle;
         else
             high = middle - 1;

@@ -14,8 +14,11 @@ uint64_t place_vector_bytes(const struct plan_facts *f);
 /* Bytes that copies of all tensors take. */
 uint64_t place_resident_cost(const struct plan_facts *f);
 
+/* The first tensor that is too large for a copy of it to be allocated, by the policy; NULL: none. */
+const struct tensor_record *place_too_large(const struct plan_facts *f);
+
 /* pinned [n_tensors]: the essential ones first, then of each layer the same share, until `room` is used up.
- */
+ * Of one tensor no more than the policy lets be allocated. */
 void place_pins(const struct plan_facts *f, uint64_t room, uint64_t *pinned);
 /* Everything. */
 void place_all(const struct plan_facts *f, uint64_t *pinned);

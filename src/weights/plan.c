@@ -167,6 +167,7 @@ static struct owned judge(const struct plan_facts *f, struct lr_plan *out) {
     if (!out->context) out->context = 1;
     out->chunk = choose_chunk(f, out->mode, out->context);
     out->fits = fits(f, out->mode, out->context, out->chunk);
+    if (out->mode == LR_LOAD_RESIDENT && place_too_large(f)) out->fits = false;
     if (out->mode == LR_LOAD_STREAM) out->chunk = widen_chunk(f, out->context, out->chunk);
     out->chunk = smaller(out->chunk, out->context);
     out->context_that_fits = greatest_context(f, out->mode, out->chunk, f->maximum);

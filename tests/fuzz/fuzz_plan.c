@@ -1,6 +1,7 @@
 /* The planner: a model, a budget and wishes are made of the input's bytes; whatever they are, the plan keeps
  * what it promises. Bytes beyond the input are zeros. */
 #include "base/dtype.h"
+#include "base/memory_policy.h"
 #include "weights/place.h"
 #include "weights/units.h"
 
@@ -101,6 +102,7 @@ static void check_places(const struct model *m, const struct lr_plan *p) {
     for (size_t i = 0; i < m->facts.n_tensors; i++) {
         const struct plan_tensor *t = &m->tensors[i];
         require(m->pinned[i] <= units_count(t->record));
+        if (p->fits) require(units_bytes(t->record, m->pinned[i]) <= POLICY_MAX_TENSOR);
         if (t->kind == WEIGHT_VECTOR) require(m->pinned[i] == 0);
         if (t->kind == WEIGHT_ROWS && p->mode != LR_LOAD_RESIDENT) require(m->pinned[i] == 0);
         weights += t->record->bytes;
@@ -146,6 +148,10 @@ static void check_refusal(struct model *m, const struct lr_plan *p) {
     struct lr_error err = {0};
     struct lr_plan other;
     require(plan_refuse(&m->facts, p, &err) == LR_EMEMORY);
+    if (p->mode == LR_LOAD_RESIDENT && place_too_large(&m->facts)) {
+        require(__builtin_strncmp(err.message, "Single tensor allocation too large: ", 36) == 0);
+        return;
+    }
     require(__builtin_strncmp(err.message, "Cannot allocate ", 16) == 0);
     if (p->least == UINT64_MAX || m->facts.address != UINT64_MAX) return;
     struct plan_facts f = m->facts;

@@ -238,6 +238,39 @@ static void more_memory_reads_less(void **state) {
     }
 }
 
+/* A copy of one tensor may have 8 GB: beyond that a forced copy is refused by name, and pins end there. */
+static void no_copy_of_a_tensor_is_above_the_policys_limit(void **state) {
+    (void)state;
+    static const uint64_t rows[] = {1 << 20, (1 << 20) + 1};
+    for (size_t i = 0; i < 2; i++) {
+        struct drawn d = {.facts = simple_facts(100 * GB)};
+        struct lr_plan p;
+        struct lr_error err;
+        add_tensor(&d, WEIGHT_LAYER, 0, 1000, 1000);
+        add_tensor(&d, WEIGHT_ESSENTIAL, 1, rows[i], 4096); /* 8 GB, and a row more */
+        d.records[1].name = LR_STR("lm_head.weight");
+        d.facts.tensors = d.tensors;
+        d.facts.layers = 1;
+        d.facts.load = LR_LOAD_RESIDENT;
+        plan_make(&d.facts, d.pinned, &p);
+        assert_int_equal(p.fits, i == 0);
+        d.facts.load = LR_LOAD_STREAM;
+        plan_make(&d.facts, d.pinned, &p);
+        assert_true(p.fits);
+        assert_true(units_bytes(&d.records[1], d.pinned[1]) <= 8 * GB);
+        assert_int_equal(d.pinned[0], units_count(&d.records[0]));
+        assert_int_equal(p.streamed > 0, i == 1);
+        if (i == 0) continue;
+        d.facts.load = LR_LOAD_RESIDENT;
+        plan_make(&d.facts, d.pinned, &p);
+        assert_int_equal(plan_refuse(&d.facts, &p, &err), LR_EMEMORY);
+        assert_string_equal(err.message,
+                            "Single tensor allocation too large: 'lm_head.weight' has 8,589,942,784 bytes "
+                            "(8.00 GB), a copy may have 8.00 GB (without --load it would be mapped: needs "
+                            "8.51 GB)");
+    }
+}
+
 static void units_cover_a_matrix(void **state) {
     (void)state;
     static const uint64_t shapes[][2] = {{1, 1},       {5, 7},      {128256, 2048}, {8192, 2048},
@@ -261,6 +294,7 @@ int main(void) {
         cmocka_unit_test(the_limit_that_is_named_suffices),
         cmocka_unit_test(every_plan_keeps_its_promises),
         cmocka_unit_test(more_memory_reads_less),
+        cmocka_unit_test(no_copy_of_a_tensor_is_above_the_policys_limit),
         cmocka_unit_test(units_cover_a_matrix),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
