@@ -155,7 +155,7 @@ static int write_parts(struct lr_buf *b, const struct lr_plan *p) {
     int bad = 0;
     size_t n = sizeof parts / sizeof *parts;
     for (size_t i = 0; i < n; i++) bad |= write_part(b, &parts[i], p->budget);
-    return bad | write_bar(b, parts, n, p->budget);
+    return p->fits ? bad | write_bar(b, parts, n, p->budget) : bad;
 }
 
 /* Enough digits to tell two speeds apart. */
@@ -164,15 +164,19 @@ static const char *speed_text(double per_second, char out[24]) {
     return out;
 }
 
+static int write_load(struct lr_buf *b, const struct lr_plan *p) {
+    if (p->load_s > 0) return lr_buf_printf(b, "Expected: loaded in %.1f s; ", p->load_s);
+    return lr_buf_append_str(b, LR_STR("Expected: "));
+}
+
 static int write_speed(struct lr_buf *b, const struct lr_plan *p) {
     char prompt[24], answer[24];
     int bad = lr_buf_append_char(b, '\n');
     if (!p->fits) return bad;
     if (p->decode_tok_s > 0)
-        return bad |
-               lr_buf_printf(b, "Expected: loaded in %.1f s; tokens/s: %s reading a prompt, %s writing\n",
-                             p->load_s, speed_text(p->prefill_tok_s, prompt),
-                             speed_text(p->decode_tok_s, answer));
+        return bad | write_load(b, p) |
+               lr_buf_printf(b, "tokens/s: %s reading a prompt, %s writing\n",
+                             speed_text(p->prefill_tok_s, prompt), speed_text(p->decode_tok_s, answer));
     return bad | lr_buf_append_str(
                      b, LR_STR("Expected speed: not known (the files are too small to measure the disk)\n"));
 }

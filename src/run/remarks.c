@@ -33,7 +33,7 @@ static const char *products_of(const struct lr_engine *e) {
 
 void remarks_on_engine(const struct lr_engine *e) {
     struct lr_model_info info = lr_engine_info(e);
-    lr_log(LR_LOG_INFO, "%s: %s, %u layers, %.1f million parameters, %.1f MiB of %s in %zu file%s, mapped",
+    lr_log(LR_LOG_INFO, "%s: %s, %u layers, %.1f million parameters, %.1f MiB of %s in %zu file%s",
            e->dir.path, info.family, info.layers, (double)info.parameters / 1e6,
            (double)info.weight_bytes / MIB, info.dtype, e->catalog.n_files,
            e->catalog.n_files == 1 ? "" : "s");

@@ -64,7 +64,7 @@ void session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64
     bool ok = allocate_kv(&s, shape, context, NULL) == LR_OK;
     *kv = ok ? s.arena.used : UINT64_MAX;
     ok = ok && allocate_work(&s, shape, context, chunk, NULL) == LR_OK;
-    *work = ok ? s.arena.used - *kv : 0;
+    *work = ok ? s.arena.used - *kv : UINT64_MAX;
 }
 
 void session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,

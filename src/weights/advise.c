@@ -13,12 +13,10 @@
 #define GB          (UINT64_C(1) << 30)
 #define LIMIT_SLACK 2 /* MiB beyond what was counted: stacks and the like grow between two looks */
 
-/* "1.25 GB"; small sizes in MiB as well, so that they do not read as nothing. */
+/* "1.25 GB"; small sizes with as many digits as tell them apart. */
 static void print_gb(uint64_t bytes, char *out, size_t size) {
-    if (bytes < GB / 10)
-        snprintf(out, size, "%.4f GB (%.1f MiB)", (double)bytes / (double)GB, (double)bytes / (double)MB);
-    else
-        snprintf(out, size, "%.2f GB", (double)bytes / (double)GB);
+    double gb = (double)bytes / (double)GB;
+    snprintf(out, size, "%.*f GB", gb >= 0.1 ? 2 : gb >= 0.01 ? 3 : 4, gb);
 }
 
 struct size_text {
@@ -83,14 +81,21 @@ static void advise_refused(const struct plan_facts *f, struct lr_plan *p) {
         plan_judge(&narrow, &other);
         if (other.fits) add(p, "--kv f16 would fit: needs %s", size_of(other.least).text);
     }
-    if (!too_large(f, p)) add_cure(f, p);
+    if (p->least == UINT64_MAX)
+        add(p, "a smaller --prefill-chunk or -c");
+    else if (!too_large(f, p))
+        add_cure(f, p);
 }
 
 static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
     struct lr_plan mapped;
     would_fit(f, LR_LOAD_MAP, p->context, &mapped);
-    add(p, "with %s more free memory no token would wait for the disk: close other programs",
-        size_of(missing(f, mapped.least)).text);
+    if (f->limited)
+        add(p, "with --mem-limit %lluM no token would wait for the disk",
+            (unsigned long long)(memory_for_budget(mapped.least) / MB + LIMIT_SLACK));
+    else
+        add(p, "with %s more free memory no token would wait for the disk: close other programs",
+            size_of(missing(f, mapped.least)).text);
     if (!f->wanted && p->context > 2048)
         add(p,
             "as the text grows the KV cache takes up to %s, and so much less of the weights stays: -c bounds "
@@ -125,6 +130,10 @@ enum lr_status plan_refuse(const struct plan_facts *f, const struct lr_plan *p, 
     for (size_t i = 0; i < told.n_advice && at < sizeof cures; i++)
         at += (size_t)snprintf(cures + at, sizeof cures - at, "%s%s", i ? "; or " : "", told.advice[i]);
     if (too_large(f, p)) return refuse_tensor(too_large(f, p), cures, err);
+    if (p->least == UINT64_MAX)
+        return lr_fail(err, LR_EMEMORY,
+                       "Single tensor allocation too large: one array of the session's is above %s (%s)",
+                       size_of(POLICY_MAX_TENSOR).text, cures);
     print_gb(p->least, need, sizeof need);
     print_gb(p->budget, have, sizeof have);
     return lr_fail(err, LR_EMEMORY, "Cannot allocate %s. Available memory: %s (%s)", need, have, cures);

@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/memory_policy.h"
+#include "base/pages.h"
 #include "weights/place.h"
 #include "weights/predict.h"
 
@@ -120,10 +121,19 @@ static enum lr_load choose_mode(const struct plan_facts *f) {
                                                                                 : LR_LOAD_STREAM;
 }
 
+/* Where addresses are short, pins take no more than are left: each tensor's begin at a large page. */
+static uint64_t room_in_addresses(const struct plan_facts *f, uint64_t used, uint64_t room) {
+    if (f->address == UINT64_MAX) return room;
+    uint64_t taken = used + (f->n_tensors + 1) * PAGES_LARGE,
+             left = taken < f->address ? f->address - taken : 0;
+    return room < left ? room : left;
+}
+
 /* Pins what the budget leaves; without a ring if that is all. */
 static void place_streamed(const struct plan_facts *f, const struct owned *o, uint64_t *pinned,
                            struct lr_plan *out) {
     uint64_t used = o->sum - o->kv + out->kv_now, room = used < f->budget ? f->budget - used : 0, bytes;
+    room = room_in_addresses(f, used, room);
     place_pins(f, room, pinned);
     place_sum(f, pinned, &bytes, &out->pins, &out->streamed);
     out->pinned = bytes;
@@ -189,7 +199,8 @@ void plan_make(const struct plan_facts *f, uint64_t *pinned, struct lr_plan *out
     out->kv_now = f->filled && f->filled < out->context ? owned_with(f, f->filled, out->chunk).kv : o.kv;
     place(f, &o, pinned, out);
     out->mapped = out->mode == LR_LOAD_MAP ? out->weights : 0;
-    if (lr_add_u64(o.sum - o.kv + out->kv_now, out->pins + out->ring, &out->need)) out->need = UINT64_MAX;
+    if (o.sum == UINT64_MAX || lr_add_u64(o.sum - o.kv + out->kv_now, out->pins + out->ring, &out->need))
+        out->need = UINT64_MAX;
     if (out->need < f->opening + f->fixed) out->need = f->opening + f->fixed;
     predict_speed(f, out);
 }

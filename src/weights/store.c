@@ -325,6 +325,13 @@ static enum lr_status show_streamed(struct store *s, struct loan *loan, size_t i
     return LR_OK;
 }
 
+/* A piece of what is pinned is no larger than this many units: between two pieces memory is looked at. */
+#define PIECE 16u
+
+static uint64_t pinned_end(const struct store *s, size_t i, uint64_t next) {
+    return s->pinned[i] - next > PIECE ? next + PIECE : s->pinned[i];
+}
+
 bool store_next(struct store *s, struct loan *loan, enum lr_status *status, struct lr_error *err) {
     const struct tensor_record *t = loan->record;
     store_give_back(s, loan);
@@ -335,7 +342,7 @@ bool store_next(struct store *s, struct loan *loan, enum lr_status *status, stru
     if (s->mode == LR_LOAD_MAP)
         show(loan, s->maps[t->file].data + t->offset, all);
     else if (loan->next < s->pinned[i])
-        show(loan, pins_at(&s->pins, i, units_bytes(t, loan->next)), s->pinned[i]);
+        show(loan, pins_at(&s->pins, i, units_bytes(t, loan->next)), pinned_end(s, i, loan->next));
     else
         *status = show_streamed(s, loan, i, err);
     return *status == LR_OK;
