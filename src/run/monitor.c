@@ -7,6 +7,7 @@
 #include "run/rates.h"
 #include "sys/clock.h"
 #include "sys/watch.h"
+#include "weights/place.h"
 
 #include <sys/resource.h>
 
@@ -47,12 +48,8 @@ static enum lr_status follow(struct lr_engine *e, uint64_t budget, const char *w
     uint64_t before = e->plan.pinned;
     e->facts.budget = budget;
     plan_make(&e->facts, e->target, &e->plan);
-    if (e->plan.mode != LR_LOAD_STREAM ||
-        !e->plan.fits) { /* cannot shrink further: goes on with no pins at all */
-        for (size_t i = 0; i < e->n_tensors; i++) e->target[i] = 0;
-        e->plan.mode = LR_LOAD_STREAM;
-        e->plan.pinned = e->plan.pins = 0;
-    }
+    if (!e->plan.fits) /* cannot shrink further: goes on with no pins at all, until there is room again */
+        place_sum(&e->facts, e->target, &e->plan.pinned, &e->plan.pins, &e->plan.streamed);
     if (e->plan.pinned != before)
         lr_log(LR_LOG_WARN, "%s: %.0f MiB of the weights are kept in memory instead of %.0f", why,
                (double)e->plan.pinned / MB, (double)before / MB);
