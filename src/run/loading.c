@@ -80,6 +80,12 @@ static enum lr_status set_up(struct lr_engine *e, struct lr_error *err) {
     return status;
 }
 
+/* Plans that follow are made for the mode that the weights are in: one that is free to choose would leave
+ * streaming for the map in the middle of a pass, and keep nothing. A new session may choose again. */
+static void keep_streaming(struct lr_engine *e) {
+    if (e->store.mode == LR_LOAD_STREAM) e->facts.load = LR_LOAD_STREAM;
+}
+
 /* ---- essential weights, then layers */
 
 static enum lr_status load_range(struct lr_engine *e, size_t begin, size_t end, struct lr_error *err) {
@@ -148,6 +154,7 @@ enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
     struct loading l = {.engine = e};
     LR_TRY(tell_initial(&l, err));
     LR_TRY(set_up(e, err));
+    keep_streaming(e);
     e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
     if (e->cold || e->plan.mode != LR_LOAD_MAP) engine_tell_loading(e, 0);
     LR_TRY(load_essential(&l, err));
@@ -158,6 +165,7 @@ enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
 
 enum lr_status loading_follow(struct lr_engine *e, struct lr_error *err) {
     if (e->plan.mode != e->store.mode) LR_TRY(set_up(e, err));
+    keep_streaming(e);
     if (e->store.mode != LR_LOAD_STREAM) return LR_OK;
     store_unpin(&e->store, e->target);
     return store_pin(&e->store, 0, e->n_tensors, e->target, err);

@@ -7,6 +7,7 @@
 #include "run/rates.h"
 #include "sys/clock.h"
 #include "sys/watch.h"
+#include "weights/place.h"
 
 #include <sys/resource.h>
 
@@ -47,42 +48,49 @@ static enum lr_status follow(struct lr_engine *e, uint64_t budget, const char *w
     uint64_t before = e->plan.pinned;
     e->facts.budget = budget;
     plan_make(&e->facts, e->target, &e->plan);
-    if (e->plan.mode != LR_LOAD_STREAM ||
-        !e->plan.fits) { /* cannot shrink further: goes on with no pins at all */
-        for (size_t i = 0; i < e->n_tensors; i++) e->target[i] = 0;
-        e->plan.mode = LR_LOAD_STREAM;
-        e->plan.pinned = e->plan.pins = 0;
-    }
+    if (!e->plan.fits) /* cannot shrink further: goes on with no pins at all, until there is room again */
+        place_sum(&e->facts, e->target, &e->plan.pinned, &e->plan.pins, &e->plan.streamed);
     if (e->plan.pinned != before)
         lr_log(LR_LOG_WARN, "%s: %.0f MiB of the weights are kept in memory instead of %.0f", why,
                (double)e->plan.pinned / MB, (double)before / MB);
     return loading_follow(e, err);
 }
 
-static enum lr_status follow_memory(struct lr_engine *e, const struct watch_look *w, struct lr_error *err) {
+/* What others will take in the next two looks' time if they go on as in the `seconds` since the last one: by
+ * the time that it is missed it is too late to give it back. What is owned or could be had does not change
+ * with our own pins. */
+static uint64_t taken_soon(struct monitor *m, const struct watch_look *w, double seconds) {
+    uint64_t ours = w->own_anonymous + w->room, fall = m->ours > ours ? m->ours - ours : 0;
+    m->ours = ours;
+    return fall > slack(w) ? (uint64_t)((double)fall * 2 * LOOK_SECONDS / seconds) : 0;
+}
+
+static enum lr_status follow_memory(struct lr_engine *e, const struct watch_look *w, double seconds,
+                                    struct lr_error *err) {
     struct monitor *m = &e->monitor;
-    if (e->plan.need > w->budget + slack(w) || w->swap_used_by_us > e->swap_at_start) {
+    uint64_t soon = taken_soon(m, w, seconds), budget = w->budget > soon ? w->budget - soon : 0;
+    if (e->plan.need > budget + slack(w) || w->swap_used_by_us > e->swap_at_start) {
         m->roomy = 0;
-        return follow(e, w->budget, "memory is taken by other programs", err);
+        return follow(e, budget, "memory is taken by other programs", err);
     }
-    uint64_t spare = w->budget > e->plan.need ? w->budget - e->plan.need : 0;
+    uint64_t spare = budget > e->plan.need ? budget - e->plan.need : 0;
     m->roomy = e->plan.streamed && spare > e->plan.weights / GROW_SHARE ? m->roomy + 1 : 0;
     if (m->roomy < ROOMY_LOOKS) return LR_OK;
     m->roomy = 0;
-    return follow(e, w->budget, "memory is free again", err);
+    return follow(e, budget, "memory is free again", err);
 }
 
 enum lr_status monitor_boundary(void *ctx, struct lr_error *err) {
     struct lr_engine *e = ctx;
-    double now = clock_now();
-    if (now - e->monitor.looked < LOOK_SECONDS || !e->loaded) return LR_OK;
+    double now = clock_now(), seconds = now - e->monitor.looked;
+    if (seconds < LOOK_SECONDS || !e->loaded) return LR_OK;
     e->monitor.looked = now;
     LR_TRY(store_check(&e->store, true, err));
     struct watch_look look;
     LR_TRY(watch_look(e->monitor.watch, &look, err));
     monitor_usage(e, look.budget > look.own_anonymous ? look.budget - look.own_anonymous : 0, look.total);
     if (e->store.mode != LR_LOAD_STREAM) return LR_OK;
-    return follow_memory(e, &look, err);
+    return follow_memory(e, &look, seconds, err);
 }
 
 /* ---- between passes */
