@@ -5,9 +5,11 @@
 #include "base/memory_policy.h"
 #include "run/monitor.h"
 #include "run/planning.h"
+#include "weights/place.h"
 #include "weights/units.h"
 
-#define GB 1073741824.0
+#define GB  1073741824.0
+#define MIB 1048576.0
 
 struct loading {
     struct lr_engine *engine;
@@ -150,6 +152,20 @@ static enum lr_status load_layers(struct loading *l, struct lr_error *err) {
     return tell_available(l, "Final", err);
 }
 
+/* The plan says what came true: memory for pins may have been refused, and then they are streamed. */
+static void count_pins(struct lr_engine *e) {
+    uint64_t wanted = e->plan.pinned;
+    if (e->store.mode != LR_LOAD_STREAM) return;
+    place_sum(&e->facts, e->store.pinned, &e->plan.pinned, &e->plan.pins, &e->plan.streamed);
+    if (e->plan.pinned + UNIT_BYTES * e->n_tensors < wanted)
+        lr_log(LR_LOG_WARN,
+               "%.0f of %.0f MiB were refused that were to be kept in memory (%s): they are read again in "
+               "each pass",
+               (double)(wanted - e->plan.pinned) / MIB, (double)wanted / MIB,
+               e->options.mlock ? "ulimit -l allows no more to be locked: leave out --mlock, or raise it"
+                                : "by the memory policy or the system");
+}
+
 enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
     struct loading l = {.engine = e};
     LR_TRY(tell_initial(&l, err));
@@ -159,6 +175,7 @@ enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
     if (e->cold || e->plan.mode != LR_LOAD_MAP) engine_tell_loading(e, 0);
     LR_TRY(load_essential(&l, err));
     LR_TRY(load_layers(&l, err));
+    count_pins(e);
     e->loaded = true;
     return LR_OK;
 }
@@ -168,5 +185,7 @@ enum lr_status loading_follow(struct lr_engine *e, struct lr_error *err) {
     keep_streaming(e);
     if (e->store.mode != LR_LOAD_STREAM) return LR_OK;
     store_unpin(&e->store, e->target);
-    return store_pin(&e->store, 0, e->n_tensors, e->target, err);
+    LR_TRY(store_pin(&e->store, 0, e->n_tensors, e->target, err));
+    count_pins(e);
+    return LR_OK;
 }

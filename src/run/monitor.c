@@ -85,7 +85,7 @@ enum lr_status monitor_boundary(void *ctx, struct lr_error *err) {
     double now = clock_now(), seconds = now - e->monitor.looked;
     if (seconds < LOOK_SECONDS || !e->loaded) return LR_OK;
     e->monitor.looked = now;
-    LR_TRY(store_check(&e->store, true, err));
+    if (e->store.mode != LR_LOAD_RESIDENT) LR_TRY(store_check(&e->store, true, err)); /* else all is copied */
     struct watch_look look;
     LR_TRY(watch_look(e->monitor.watch, &look, err));
     monitor_usage(e, look.budget > look.own_anonymous ? look.budget - look.own_anonymous : 0, look.total);

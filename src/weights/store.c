@@ -205,9 +205,9 @@ static enum lr_status pin_tensor(struct loader *l, size_t i, uint64_t want, bool
 
 static enum lr_status refuse_resident(const struct store *s, size_t i, struct lr_error *err) {
     const struct tensor_record *t = s->tensors[i].record;
-    return lr_fail(err, LR_EMEMORY,
-                   "%s: no memory for a copy of tensor '%.*s' (%s bytes): leave out --load resident",
-                   s->catalog->files[t->file].path, LR_STR_ARGS(t->name), lr_commas(t->bytes).text);
+    return lr_fail(err, LR_EMEMORY, "%s: no memory for a copy of tensor '%.*s' (%s bytes): leave out %s",
+                   s->catalog->files[t->file].path, LR_STR_ARGS(t->name), lr_commas(t->bytes).text,
+                   s->pins.lock ? "--mlock, or raise ulimit -l" : "--load resident");
 }
 
 enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64_t *pinned,
