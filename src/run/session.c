@@ -118,6 +118,8 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
     remarks_on_session(s, o, &e->plan);
     LR_TRY(allocate(s, err));
     e->facts.filled = SESSION_FILLED;
+    e->facts.wanted = e->plan.context; /* plans that follow are for what was allocated */
+    e->facts.chunk = e->plan.chunk;
     LR_TRY(planning_again(e, err));
     LR_TRY(have_weights(e, since, err));
     e->sessions_bytes += s->bytes;

@@ -265,6 +265,27 @@ static void the_plan_adds_up(void **state) {
     lr_engine_close(e);
 }
 
+/* Plans made while it is open are for the session as it is: with less memory a new one would be smaller, and
+ * what this one owns would be counted too low. */
+static void later_plans_are_for_the_open_session(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_session *s = open_session(e, 0, 1, 0);
+    struct lr_plan first = lr_plan_current(e), now;
+    uint64_t *target = calloc(e->n_tensors, sizeof *target);
+    struct plan_facts f = e->facts;
+    for (int n = 0; n < 40; n++) {
+        f.budget = first.need * (uint64_t)(50 - n) / 50;
+        plan_make(&f, target, &now);
+        assert_int_equal(now.context, lr_session_context(s));
+        assert_int_equal(now.chunk, first.chunk);
+        assert_int_equal(now.kv + now.work, s->arena.used);
+    }
+    free(target);
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
 /* The Nth allocation fails, for every N until all succeed: always LR_EMEMORY with a message, and nothing is
  * leaked (the sanitizer's build sees that). */
 static void every_refused_allocation_is_an_error(void **state) {
@@ -304,6 +325,7 @@ int main(void) {
         cmocka_unit_test(scores_are_the_logprobs_of_generation),
         cmocka_unit_test(several_sessions_share_an_engine),
         cmocka_unit_test(the_plan_adds_up),
+        cmocka_unit_test(later_plans_are_for_the_open_session),
         cmocka_unit_test(every_refused_allocation_is_an_error),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);
