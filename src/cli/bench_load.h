@@ -4,26 +4,12 @@
 #define LR_CLI_BENCH_LOAD_H
 
 #include "base/str.h"
-
-enum { LOAD_CONFIG, LOAD_TOKENIZER, LOAD_CATALOG, LOAD_PLAN, LOAD_WEIGHTS, LOAD_FIRST_TOKEN, LOAD_PHASES };
-/* Their keys, here and in the answer of a generation. */
-extern const char *const load_phase_keys[LOAD_PHASES];
-
-struct load_run {
-    bool warm;       /* what it was meant to be */
-    bool shown;      /* mincore showed that it was */
-    double resident; /* the share of the model's files in the page cache when it began */
-    double phases[LOAD_PHASES];
-    double total_s;      /* from the program's beginning to its first token */
-    uint64_t bytes_read; /* the weights that loading and the first pass go through, wherever they come from */
-    uint64_t disk_bytes; /* read from disks, as the kernel counts */
-    double bytes_per_s;  /* bytes_read in the time of weights and first token */
-};
+#include "run/load_trial.h"
 
 struct load_report {
     uint64_t file_bytes; /* of the weights' files */
     size_t n_files;
-    const struct load_run *runs; /* [n_runs] */
+    const struct load_trial *runs; /* [n_runs] */
     size_t n_runs;
     double disk_bytes_per_s; /* 0: not known */
 };

@@ -9,22 +9,17 @@
 #define MIB 1048576.0
 #define GIB 1073741824.0
 
-const char *const load_phase_keys[LOAD_PHASES] = {
-    [LOAD_CONFIG] = "config_s", [LOAD_TOKENIZER] = "tokenizer_s", [LOAD_CATALOG] = "catalog_s",
-    [LOAD_PLAN] = "plan_s",     [LOAD_WEIGHTS] = "weights_s",     [LOAD_FIRST_TOKEN] = "first_token_s",
-};
-
 /* ---- JSON */
 
 static int write_number(struct lr_buf *b, const char *before, double x) {
     return lr_buf_append_str(b, lr_str_of(before)) | json_write_number(b, x, 6);
 }
 
-static int write_run(struct lr_buf *b, const struct load_run *r) {
+static int write_run(struct lr_buf *b, const struct load_trial *r) {
     int bad = lr_buf_printf(b, "{\"cache\":\"%s\",\"phases\":{",
-                            !r->shown ? "unknown"
-                            : r->warm ? "warm"
-                                      : "cold");
+                            !r->cache.shown ? "unknown"
+                            : r->warm       ? "warm"
+                                            : "cold");
     for (int i = 0; i < LOAD_PHASES; i++)
         bad |= lr_buf_printf(b, "%s\"%s\":", i ? "," : "", load_phase_keys[i]) |
                json_write_number(b, r->phases[i], 6);
@@ -32,7 +27,7 @@ static int write_run(struct lr_buf *b, const struct load_run *r) {
     bad |=
         lr_buf_printf(b, ",\"bytes_read\":%llu,\"bytes_per_s\":%.0f,\"disk_bytes\":%llu",
                       (unsigned long long)r->bytes_read, r->bytes_per_s, (unsigned long long)r->disk_bytes);
-    return bad | write_number(b, ",\"resident\":", r->resident) | lr_buf_append_char(b, '}');
+    return bad | write_number(b, ",\"resident\":", r->cache.resident) | lr_buf_append_char(b, '}');
 }
 
 int load_report_json(struct lr_buf *b, const struct load_report *r) {
@@ -62,7 +57,7 @@ static const struct {
 };
 #define NAME_WIDTH 10
 
-static void fill_cells(const struct load_run *r, double cells[CELLS]) {
+static void fill_cells(const struct load_trial *r, double cells[CELLS]) {
     for (int i = 0; i < LOAD_PHASES; i++) cells[i] = r->phases[i];
     cells[CELL_TOTAL] = r->total_s;
     cells[CELL_DISK] = (double)r->disk_bytes / MIB;
@@ -113,8 +108,8 @@ static int write_runs(struct lr_buf *b, const struct load_report *r) {
     for (int i = 0; i < CELLS; i++) bad |= lr_buf_printf(b, "%*s", columns[i].width, columns[i].name);
     bad |= lr_buf_append_char(b, '\n');
     for (size_t i = 0; i < r->n_runs; i++) {
-        const struct load_run *run = &r->runs[i];
-        snprintf(name, sizeof name, "%s%s %zu", run->warm ? "warm" : "cold", run->shown ? "" : "?",
+        const struct load_trial *run = &r->runs[i];
+        snprintf(name, sizeof name, "%s%s %zu", run->warm ? "warm" : "cold", run->cache.shown ? "" : "?",
                  i / 2 + 1);
         fill_cells(run, cells);
         bad |= write_cells(b, name, cells);
@@ -133,7 +128,7 @@ static const char foot_unknown[] =
 
 static int write_foot(struct lr_buf *b, const struct load_report *r) {
     bool unknown = false;
-    for (size_t i = 0; i < r->n_runs; i++) unknown |= !r->runs[i].shown;
+    for (size_t i = 0; i < r->n_runs; i++) unknown |= !r->runs[i].cache.shown;
     int bad = lr_buf_append_str(b, LR_STR(foot));
     if (unknown) bad |= lr_buf_append_str(b, LR_STR(foot_unknown));
     if (r->disk_bytes_per_s > 0)

@@ -1,5 +1,5 @@
 /* process.h - this program once more, in a process of its own: for what must begin from nothing, such as a
- * start that is measured. Used by the command line. */
+ * start that is measured. Used by run/load_trial. */
 #ifndef LR_SYS_PROCESS_H
 #define LR_SYS_PROCESS_H
 
