@@ -1,0 +1,187 @@
+"""Real control groups: models under their limits, and other programs that take memory beside a run and give it back.
+
+Where groups cannot be written these tests are skipped.
+"""
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import BINARY, ROOT, command
+from random_model import write_model
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import cgroup  # noqa: E402
+import disk  # noqa: E402
+
+MIB = 1 << 20
+LONG = 400  # tokens: some ten seconds of the large model
+SANITIZED = re.search(r"/(asan|tsan)/", BINARY)
+
+# Takes MIB at RATE MiB a second, says so, and holds it until its input ends.
+GROWER = """
+import sys, time
+size, rate = int(sys.argv[1]), float(sys.argv[2])
+blocks, begin = [], time.monotonic()
+for i in range(size // 8):
+    blocks.append(bytearray(b"x") * (8 << 20))
+    time.sleep(max(0, begin + (i + 1) * 8 / rate - time.monotonic()))
+print("grown", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def groups():
+    if SANITIZED:
+        pytest.skip("a sanitizer's shadow memory is not in the plan")
+    try:
+        with cgroup.Group(64 * MIB):
+            pass
+    except cgroup.Unwritable as e:
+        pytest.skip(str(e))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small") / "model"
+    write_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """500 MiB."""
+    folder = tmp_path_factory.mktemp("large") / "model"
+    write_model(folder, hidden_size=1024, intermediate_size=4096, num_hidden_layers=15, vocab_size=32000, max_position_embeddings=2048)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wanted(large):
+    return tokens_without_limit(large, LONG)
+
+
+def make_cold(folder):
+    try:
+        disk.make_cold(glob.glob(f"{folder}/*.safetensors"))
+    except disk.StillCached as e:
+        pytest.skip(f"the files cannot be dropped: {e}")
+
+
+def args(folder, *more, n=8):
+    return command("-q", "--json", "--ids", "--greedy", "--ignore-eos", "-n", str(n), *more, folder, "1,2,3")
+
+
+def tokens_without_limit(folder, n=8):
+    return json.loads(subprocess.run(args(folder, n=n), capture_output=True, check=True, timeout=120).stdout)["tokens"]
+
+
+@pytest.mark.parametrize("percent", [10, 40, 60, 85, 120])
+def test_under_a_groups_limit(small, percent):
+    """The same ids or a clear refusal, never a kill; from 40 % of the weights on it runs."""
+    weights = sum(os.path.getsize(f) for f in glob.glob(f"{small}/*.safetensors"))
+    limit = weights * percent // 100
+    make_cold(small)
+    with cgroup.Group(limit) as group:
+        run = cgroup.run_command(args(small, "-c", "128"), group, timeout=120)
+    answer = json.loads(run.stdout)
+    assert not run.killed() and not run.timed_out, run.facts()
+    assert (run.peak_anon or 0) <= limit
+    if run.status == 4:
+        assert answer["error"]["message"].startswith("Cannot allocate ")
+        assert limit < 40 * MIB, "must run"  # of this small model 40 % leave nothing beside the reserve
+    else:
+        assert run.status == 0 and answer["tokens"] == tokens_without_limit(small), run.facts()
+
+
+class Beside:
+    """A run in a group, its ids as they come, and another program in the same group."""
+
+    def __init__(self, group, command_line):
+        self.group = group
+        inside = ["/bin/sh", "-c", cgroup.ENTER, group.procs()]
+        self.inside = inside
+        self.process = subprocess.Popen([*inside, *command_line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.other = None
+
+    def wait_for_ids(self):
+        first = self.process.stdout.read1(1)
+        assert first.isdigit(), self.process.stderr.read()
+        self.first = first
+
+    def grow(self, mib, rate):
+        self.other = subprocess.Popen([*self.inside, sys.executable, "-c", GROWER, str(mib), str(rate)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.other.stdout.readline() == b"grown\n", "the other program was killed"
+
+    def end_other(self):
+        self.other.stdin.close()
+        assert self.other.wait(30) == 0
+
+    def finish(self):
+        out, err = self.process.communicate(timeout=300)
+        facts = cgroup.Run()
+        self.group.read_use(facts)
+        assert facts.oom_kills == 0 and self.process.returncode == 0, (self.process.returncode, facts.oom_kills, err.decode()[-2000:])
+        return [int(i) for i in (self.first + out).split()], err.decode()
+
+    def close(self):
+        for p in (self.process, self.other):
+            if p and p.poll() is None:
+                p.kill()
+                p.wait()
+
+
+def plain(folder, *more, n):
+    return command("--ids", "--greedy", "--ignore-eos", "-n", str(n), *more, folder, "1,2,3")
+
+
+def changes(err):
+    """(why, MiB kept afterwards, MiB kept before) of each change that was told."""
+    found = re.findall(r"^llm-run: (memory is .*): (\d+) MiB of the weights are kept in memory instead of (\d+)$", err, re.M)
+    return [(why, int(now), int(before)) for why, now, before in found]
+
+
+@pytest.mark.parametrize("rate", [300, 2000])
+def test_another_program_grows_in_mid_generation(large, wanted, rate):
+    """To 60 % of the group, at up to 2 GB/s: the run goes on with the same ids, gives pins back, and takes them again."""
+    make_cold(large)
+    with cgroup.Group(1024 * MIB) as group:
+        run = Beside(group, plain(large, "-c", "1024", "--load", "stream", n=LONG))
+        try:
+            run.wait_for_ids()
+            run.grow(614, rate)
+            time.sleep(1.5)
+            run.end_other()
+            ids, err = run.finish()
+        finally:
+            run.close()
+    assert ids == wanted
+    told = changes(err)
+    assert told and told[0][0] == "memory is taken by other programs" and told[0][1] < told[0][2], err
+    assert told[-1][0] == "memory is free again" and told[-1][1] > told[-1][2], err
+    assert told[-1][1] >= told[0][2] * 9 // 10, err
+
+
+def test_memory_that_is_there_from_the_middle_on_is_used(large, wanted):
+    """Streamed at first because another program has the memory; when that ends, all is kept and none is read again."""
+    make_cold(large)
+    with cgroup.Group(1024 * MIB) as group:
+        run = Beside(group, ["/bin/true"])
+        run.process.wait()
+        try:
+            run.grow(614, 4000)
+            run.process = subprocess.Popen([*run.inside, *plain(large, "-c", "1024", n=LONG)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            run.wait_for_ids()
+            run.end_other()
+            ids, err = run.finish()
+        finally:
+            run.close()
+    assert ids == wanted
+    told = changes(err)
+    assert told and told[-1][0] == "memory is free again" and told[-1][1] > 400, err
