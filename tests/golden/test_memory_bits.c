@@ -6,6 +6,10 @@
 
 #include "run/session.h"
 
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
 #define MB (UINT64_C(1) << 20)
 
 /* ---- a Llama of 34 MB: large enough that a part of it does not fit */
@@ -182,10 +186,42 @@ static void chosen(void **state) {
     for (int threads = 1; threads <= 3; threads++) check((struct how){LR_LOAD_AUTO, threads, 0, 40});
 }
 
+/* Writes the file's last byte, as it was, at the first read. */
+static int64_t write_at_first(void *ctx, uint64_t offset, uint64_t bytes) {
+    char path[4096], byte;
+    (void)offset;
+    (void)bytes;
+    if (atomic_exchange((atomic_int *)ctx, 1)) return INT64_MAX;
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    int fd = open(path, O_RDWR);
+    off_t last = lseek(fd, -1, SEEK_END);
+    assert_true(fd >= 0 && pread(fd, &byte, 1, last) == 1 && pwrite(fd, &byte, 1, last) == 1);
+    close(fd);
+    return INT64_MAX;
+}
+
+/* Copies are of one file, not half of one that came after: they are not looked at again later. */
+static void written_to_while_copied(void **state) {
+    (void)state;
+    static const struct how how = {LR_LOAD_RESIDENT, 1, 0, 0};
+    struct lr_engine *e = open_engine(&how, 0);
+    struct lr_session_options o = session_options(e, &how);
+    struct lr_session *s = NULL;
+    struct lr_error err;
+    atomic_int done = 0;
+    disk_inject(write_at_first, &done);
+    enum lr_status status = lr_session_open(e, &o, &s, &err);
+    disk_inject(NULL, NULL);
+    lr_session_close(s);
+    lr_engine_close(e);
+    assert_int_equal(status, LR_EMODEL);
+    assert_non_null(strstr(err.message, "written to while in use"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mapped),   cmocka_unit_test(resident), cmocka_unit_test(all_pinned),
-        cmocka_unit_test(streamed), cmocka_unit_test(chosen),
+        cmocka_unit_test(streamed), cmocka_unit_test(chosen),   cmocka_unit_test(written_to_while_copied),
     };
     return cmocka_run_group_tests_name("memory bits", tests, make_model, remove_model);
 }
