@@ -90,9 +90,9 @@ static void advise_refused(const struct plan_facts *f, struct lr_plan *p) {
 static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
     struct lr_plan mapped;
     would_fit(f, LR_LOAD_MAP, p->context, &mapped);
+    unsigned long long limit = memory_for_budget(mapped.least) / MB + LIMIT_SLACK;
     if (f->limited)
-        add(p, "with --mem-limit %lluM no token would wait for the disk",
-            (unsigned long long)(memory_for_budget(mapped.least) / MB + LIMIT_SLACK));
+        add(p, "with --mem-limit %lluM no token would wait for the disk", limit);
     else
         add(p, "with %s more free memory no token would wait for the disk: close other programs",
             size_of(missing(f, mapped.least)).text);

@@ -105,6 +105,19 @@ static struct lr_session_options session_options(const struct lr_engine *e, cons
     return o;
 }
 
+#ifdef SUPPORT_SHADOWED
+#define TRUE_MEMORY false
+#else
+#define TRUE_MEMORY true
+#endif
+
+/* A sanitizer's own memory comes and goes, so that no limit can be set to the megabyte: there pins are given
+ * back by hand. */
+static void unpin(struct lr_engine *e, unsigned percent) {
+    for (size_t i = 0; i < e->n_tensors; i++) e->target[i] = e->store.pinned[i] * percent / 100;
+    store_unpin(&e->store, e->target);
+}
+
 /* What the process owns without weights, the reserve, and memory for a share of them. */
 static uint64_t limit_for(const struct how *how) {
     struct lr_engine *e = open_engine(how, 0);
@@ -133,12 +146,13 @@ static void keep_row(void *ctx, uint32_t index, const float *logits) {
 static void run(const struct how *how, struct rows *out) {
     struct lr_error err;
     struct lr_session *s;
-    struct lr_engine *e = open_engine(how, how->percent ? limit_for(how) : 0);
+    struct lr_engine *e = open_engine(how, how->percent && TRUE_MEMORY ? limit_for(how) : 0);
     struct lr_session_options o = session_options(e, how);
     uint32_t ids[PROMPT + STEPS];
     for (uint32_t i = 0; i < PROMPT + STEPS; i++) ids[i] = (i * 977 + 5) % VOCAB;
     if (lr_session_open(e, &o, &s, &err)) fail_msg("%s", err.message);
     out->next = 0;
+    if (!TRUE_MEMORY && how->percent) unpin(e, how->percent);
     if (session_read(s, ids, PROMPT, PROMPT, FORWARD_ALL, keep_row, out, &err)) fail_msg("%s", err.message);
     for (size_t i = PROMPT; i < PROMPT + STEPS; i++) {
         if (lr_session_feed_ids(s, ids + i, 1, &err)) fail_msg("%s", err.message);
@@ -146,8 +160,8 @@ static void run(const struct how *how, struct rows *out) {
     }
     struct lr_plan p = lr_plan_current(e);
     if (how->load) assert_int_equal(p.mode, how->load);
-    assert_true(how->percent ? p.streamed > 0 : p.streamed == 0);
-    if (how->percent > 20) assert_true(p.pinned > 0);
+    if (TRUE_MEMORY) assert_true(how->percent ? p.streamed > 0 : p.streamed == 0);
+    if (TRUE_MEMORY && how->percent > 20) assert_true(p.pinned > 0);
     lr_session_close(s);
     lr_engine_close(e);
 }
@@ -183,6 +197,7 @@ static void streamed(void **state) {
 /* What the plan chooses by itself under a limit. */
 static void chosen(void **state) {
     (void)state;
+    if (!TRUE_MEMORY) skip();
     for (int threads = 1; threads <= 3; threads++) check((struct how){LR_LOAD_AUTO, threads, 0, 40});
 }
 
