@@ -196,6 +196,8 @@ static enum lr_status pin_tensor(struct loader *l, size_t i, uint64_t want, bool
     if (want > most && s->mode == LR_LOAD_STREAM) want = most; /* the rest is streamed */
     while (have < want && !*refused) {
         uint64_t next = have + STEP < want ? have + STEP : want;
+        if (s->setup.interrupt && *s->setup.interrupt)
+            return lr_fail(err, LR_EINTERRUPTED, "interrupted while loading");
         *refused = !pins_grow(&s->pins, i, next);
         if (*refused) break;
         LR_TRY(load_units(l, i, have, next, err));
