@@ -58,6 +58,7 @@ static struct store_setup setup_of(struct lr_engine *e, const uint64_t *most) {
         .way = e->way,
         .lock = e->options.mlock,
         .guard = e->options.guard,
+        .interrupt = e->options.interrupt,
         .available = planning_available,
         .available_ctx = e,
     };

@@ -82,6 +82,8 @@ static enum lr_status follow_memory(struct lr_engine *e, const struct watch_look
 
 enum lr_status monitor_boundary(void *ctx, struct lr_error *err) {
     struct lr_engine *e = ctx;
+    if (e->options.interrupt && *e->options.interrupt)
+        return lr_fail(err, LR_EINTERRUPTED, "interrupted between two pieces of a matrix");
     double now = clock_now(), seconds = now - e->monitor.looked;
     if (seconds < LOOK_SECONDS || !e->loaded) return LR_OK;
     e->monitor.looked = now;

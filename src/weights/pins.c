@@ -23,6 +23,7 @@ enum lr_status pins_open(const struct tensor_record *const *records, const uint6
     for (size_t i = 0; i < count; i++) {
         struct pin *p = &out->pins[i];
         *p = (struct pin){.record = records[i], .at = out->reserved, .skew = records[i]->offset % align};
+        p->most = most[i];
         uint64_t bytes = round_up(memory_of(out, p, most[i]), PAGES_LARGE);
         if (lr_add_u64(out->reserved, bytes, &out->reserved))
             return lr_fail(err, LR_EMEMORY, "the weights are larger than any memory");
@@ -57,6 +58,7 @@ static bool allowed(struct pins *p, uint64_t more) {
 
 bool pins_grow(struct pins *p, size_t i, uint64_t units) {
     struct pin *pin = &p->pins[i];
+    if (units > pin->most) return false;
     uint64_t need = memory_of(p, pin, units), more = need > pin->usable ? need - pin->usable : 0;
     if (more) {
         uint8_t *from = p->base + pin->at + pin->usable;

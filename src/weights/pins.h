@@ -12,6 +12,7 @@ struct pin {
     const struct tensor_record *record;
     uint64_t at;     /* where the superset of its bytes begins, from the region's beginning */
     uint64_t skew;   /* of its first byte from there */
+    uint64_t most;   /* units that addresses are reserved for */
     uint64_t units;  /* pinned */
     uint64_t usable; /* bytes from `at` on that were taken from the system */
 };
@@ -35,7 +36,8 @@ enum lr_status pins_open(const struct tensor_record *const *records, const uint6
                          uint32_t align, struct pins *out, struct lr_error *err);
 void pins_close(struct pins *p);
 
-/* Memory for the first `units` units of pin i; false where the policy or the system refuses. */
+/* Memory for the first `units` units of pin i, at most those that addresses are reserved for; false where the
+ * policy or the system refuses. */
 bool pins_grow(struct pins *p, size_t i, uint64_t units);
 /* Gives back what is beyond the first `units`. */
 void pins_shrink(struct pins *p, size_t i, uint64_t units);

@@ -192,9 +192,12 @@ static enum lr_status load_units(struct loader *l, size_t i, uint64_t from, uint
 static enum lr_status pin_tensor(struct loader *l, size_t i, uint64_t want, bool *refused,
                                  struct lr_error *err) {
     struct store *s = l->store;
-    uint64_t have = s->pinned[i];
+    uint64_t have = s->pinned[i], most = s->pins.pins[i].most;
+    if (want > most && s->mode == LR_LOAD_STREAM) want = most; /* the rest is streamed */
     while (have < want && !*refused) {
         uint64_t next = have + STEP < want ? have + STEP : want;
+        if (s->setup.interrupt && *s->setup.interrupt)
+            return lr_fail(err, LR_EINTERRUPTED, "interrupted while loading");
         *refused = !pins_grow(&s->pins, i, next);
         if (*refused) break;
         LR_TRY(load_units(l, i, have, next, err));

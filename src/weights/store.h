@@ -27,6 +27,7 @@ struct store_setup {
     struct plan_rates rates; /* how the disk likes to be read */
     enum disk_way way;
     bool lock, guard;
+    const volatile int *interrupt; /* nonzero ends pinning with LR_EINTERRUPTED; or NULL */
     arena_available_fn *available;
     void *available_ctx;
 };

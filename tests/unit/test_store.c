@@ -372,6 +372,44 @@ static void refused_pins_are_streamed(void **state) {
     store_close(&s);
 }
 
+/* Where addresses are short they are reserved for what was planned at first; later plans may want more. */
+static void no_more_is_pinned_than_is_reserved(void **state) {
+    (void)state;
+    struct how how = {LR_LOAD_STREAM, 1, 2, DISK_BUFFERED};
+    struct store s;
+    uint64_t units[N], most[N];
+    all_units(LR_LOAD_STREAM, units);
+    for (size_t i = 0; i < N; i++) most[i] = units[i] / 4;
+    assert_int_equal(store_open(&catalog, tensors, N, &s, &err), LR_OK);
+    struct store_setup setup = setup_for(&how, most);
+    assert_int_equal(store_set_up(&s, &setup, &err), LR_OK);
+    s.setup.most = NULL;
+    assert_int_equal(store_pin(&s, 0, N, units, &err), LR_OK);
+    pass(&s, true);
+    for (size_t i = 0; i < N; i++) assert_int_equal(s.pinned[i], most[i]);
+    assert_false(pins_grow(&s.pins, HEAD, most[HEAD] + 1));
+    store_close(&s);
+}
+
+/* Between two steps of one large matrix too, and what was read by then is given back. */
+static void pinning_is_interrupted(void **state) {
+    (void)state;
+    struct how how = {LR_LOAD_STREAM, 1, 2, DISK_BUFFERED};
+    struct store s;
+    uint64_t units[N];
+    volatile int stop = 1;
+    open_store(&s, &how);
+    all_units(LR_LOAD_STREAM, units);
+    s.setup.interrupt = &stop;
+    assert_int_equal(store_pin(&s, HEAD, N, units, &err), LR_EINTERRUPTED);
+    assert_int_equal(s.pinned[HEAD], 0);
+    assert_int_equal(s.pins.taken, 0);
+    stop = 0;
+    pin_share(&s, 4);
+    pass(&s, true);
+    store_close(&s);
+}
+
 /* ---- failures */
 
 static unsigned count_entries(const char *path) {
@@ -674,6 +712,8 @@ int main(void) {
         cmocka_unit_test(pins_change_in_mid_pass),
         cmocka_unit_test(modes_follow_each_other),
         cmocka_unit_test(refused_pins_are_streamed),
+        cmocka_unit_test(no_more_is_pinned_than_is_reserved),
+        cmocka_unit_test(pinning_is_interrupted),
         cmocka_unit_test(every_read_fails_with_eio),
         cmocka_unit_test(every_read_fails_with_eio_from_there),
         cmocka_unit_test(every_read_is_interrupted),
