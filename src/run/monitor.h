@@ -14,7 +14,8 @@ void monitor_close(struct lr_engine *e);
  * `total` bytes. */
 void monitor_usage(struct lr_engine *e, uint64_t available, uint64_t total);
 
-/* store_boundary_fn: looks at the interruption, and at most once in 100 ms at memory and files. `ctx` is the engine. */
+/* store_boundary_fn: looks at the interruption, and at most once in 100 ms at memory and files. `ctx` is the
+ * engine. */
 enum lr_status monitor_boundary(void *ctx, struct lr_error *err);
 /* Before a pass after which `positions` of the KV cache are in use: makes room for them, and changes the mode
  * where that must be. */

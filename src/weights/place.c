@@ -48,17 +48,27 @@ const struct tensor_record *place_too_large(const struct plan_facts *f) {
     return NULL;
 }
 
-struct ring_size plan_ring(const struct plan_facts *f, uint64_t room) {
-    uint64_t block = f->rates.block ? f->rates.block : UNIT_BYTES, largest = 0;
-    struct ring_size r = {.span = (uint32_t)(block < UNIT_BYTES ? 1 : block / UNIT_BYTES)};
+/* Bytes of a slot for blocks of `span` units. */
+static uint64_t slot_bytes(const struct plan_facts *f, uint32_t span) {
+    uint64_t largest = 0;
     for (size_t i = 0; i < f->n_tensors; i++) {
         if (!read_whole(&f->tensors[i])) continue;
-        uint64_t bytes = units_bytes(f->tensors[i].record, r.span);
+        uint64_t bytes = units_bytes(f->tensors[i].record, span);
         if (bytes > largest) largest = bytes;
     }
-    r.slot = (largest + 3 * ALIGN_MOST - 1) / ALIGN_MOST * ALIGN_MOST;
+    return (largest + 3 * ALIGN_MOST - 1) / ALIGN_MOST * ALIGN_MOST;
+}
+
+/* Where the ring is small its blocks are, so that all readers have one and as many are ready: what is needed
+ * at least does not depend on how the disk likes to be read. */
+struct ring_size plan_ring(const struct plan_facts *f, uint64_t room) {
+    uint64_t block = f->rates.block > UNIT_BYTES ? f->rates.block : UNIT_BYTES;
+    uint64_t depth = f->rates.depth ? f->rates.depth : 16;
     uint64_t most = f->budget / RING_SHARE < RING_USUAL ? f->budget / RING_SHARE : RING_USUAL;
     if (most > room) most = room;
+    struct ring_size r = {.span = (uint32_t)(block / UNIT_BYTES)};
+    while (r.span > 1 && most < 2 * depth * slot_bytes(f, r.span)) r.span /= 2;
+    r.slot = slot_bytes(f, r.span);
     uint64_t slots = most / r.slot;
     r.slots = slots < 2 ? 2 : (uint32_t)slots;
     return r;

@@ -119,8 +119,9 @@ static void all_units(enum lr_load mode, uint64_t *units) {
 static struct store_setup setup_for(const struct how *how, const uint64_t *most) {
     struct plan_facts f = {.tensors = tensors, .n_tensors = N, .budget = 1024 * MB};
     f.rates.block = how->span * (uint32_t)MB;
+    f.rates.depth = 1;
     struct store_setup s = {.mode = how->mode, .most = most, .way = how->way};
-    if (how->mode == LR_LOAD_STREAM) s.ring = plan_ring(&f, 0);
+    if (how->mode == LR_LOAD_STREAM) s.ring = plan_ring(&f, UINT64_MAX);
     if (how->mode == LR_LOAD_STREAM) assert_int_equal(s.ring.span, how->span);
     s.ring.slots = how->mode == LR_LOAD_STREAM ? how->slots : 0;
     s.rates.block = f.rates.block;
