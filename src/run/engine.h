@@ -45,6 +45,7 @@ struct lr_engine {
     uint64_t with_products;  /* bytes owned once the products' buffers are in use */
     uint64_t fixed;          /* bytes that the process owns whatever is loaded */
     uint64_t sessions_bytes; /* that open sessions own */
+    uint32_t sessions;       /* open */
     uint64_t swap_at_start;
     struct session_shape shape; /* of the session planned last */
     struct plan_facts facts;    /* what the plan went by */
