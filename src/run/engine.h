@@ -16,6 +16,7 @@ struct monitor {
     struct watch *watch;
     double looked;      /* when */
     uint64_t ours;      /* what the process owned or could have, at the last look */
+    uint64_t swapped;   /* of ours, at the last look */
     bool high;          /* memory usage was above the alarm at the last look */
     uint32_t roomy;     /* looks in a row that saw memory to spare */
     uint32_t passes;    /* since loading */
@@ -42,10 +43,10 @@ struct lr_engine {
     size_t n_tensors;
     struct plan_rates rates;
     enum disk_way way;
-    uint64_t with_products;  /* bytes owned once the products' buffers are in use */
-    uint64_t fixed;          /* bytes that the process owns whatever is loaded */
-    uint64_t sessions_bytes; /* that open sessions own */
-    uint64_t swap_at_start;
+    uint64_t with_products;     /* bytes owned once the products' buffers are in use */
+    uint64_t fixed;             /* bytes that the process owns whatever is loaded */
+    uint64_t sessions_bytes;    /* that open sessions own */
+    uint32_t sessions;          /* open */
     struct session_shape shape; /* of the session planned last */
     struct plan_facts facts;    /* what the plan went by */
     struct lr_plan plan;        /* what the store follows, once `loaded` */

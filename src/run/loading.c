@@ -176,8 +176,8 @@ enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
     if (e->cold || e->plan.mode != LR_LOAD_MAP) engine_tell_loading(e, 0);
     LR_TRY(load_essential(&l, err));
     LR_TRY(load_layers(&l, err));
-    LR_TRY(
-        store_check(&e->store, true, err)); /* copies that are part old, part new would not be seen later */
+    /* copies that are part old, part new would not be seen later */
+    LR_TRY(store_check(&e->store, true, err));
     count_pins(e);
     e->loaded = true;
     return LR_OK;

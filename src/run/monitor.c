@@ -69,7 +69,9 @@ static enum lr_status follow_memory(struct lr_engine *e, const struct watch_look
                                     struct lr_error *err) {
     struct monitor *m = &e->monitor;
     uint64_t soon = taken_soon(m, w, seconds), budget = w->budget > soon ? w->budget - soon : 0;
-    if (e->plan.need > budget + slack(w) || w->swap_used_by_us > e->swap_at_start) {
+    bool swapped = w->swap_used_by_us > m->swapped; /* more of it: what nobody needs stays there for good */
+    m->swapped = w->swap_used_by_us;
+    if (e->plan.need > budget + slack(w) || swapped) {
         m->roomy = 0;
         return follow(e, budget, "memory is taken by other programs", err);
     }
@@ -118,13 +120,18 @@ static bool is_evicted(struct lr_engine *e) {
 }
 
 static enum lr_status leave_map(struct lr_engine *e, struct lr_error *err) {
+    struct lr_plan mapped = e->plan;
     LR_TRY(planning_again(e, err));
     if (e->plan.mode == LR_LOAD_MAP && e->monitor.evictions < EVICTIONS) return LR_OK;
     e->facts.load = LR_LOAD_STREAM;
     LR_TRY(rates_measure_disk(e, err));
     e->facts.rates = e->rates;
     LR_TRY(planning_again(e, err));
-    if (!e->plan.fits) return plan_refuse(&e->facts, &e->plan, err);
+    if (!e->plan.fits) { /* not even that: mapped it goes on, however slowly */
+        e->facts.load = e->options.load;
+        e->plan = mapped;
+        return LR_OK;
+    }
     lr_log(LR_LOG_WARN,
            "the system drops mapped weights that are needed again: from now on %.0f MiB are kept in memory "
            "and %.0f "

@@ -12,7 +12,8 @@ static enum lr_where where(const struct plan_tensor *t, enum lr_load mode, uint6
     return pinned ? LR_PARTLY : LR_STREAMED;
 }
 
-static enum lr_status list_tensors(const struct lr_engine *e, struct lr_plan *p, struct lr_error *err) {
+static enum lr_status list_tensors(const struct lr_engine *e, const uint64_t *target, struct lr_plan *p,
+                                   struct lr_error *err) {
     p->tensors = lr_calloc(e->n_tensors, sizeof *p->tensors);
     if (!p->tensors) return lr_fail_memory(err, "the list of tensors", e->n_tensors * sizeof *p->tensors);
     p->n_tensors = e->n_tensors;
@@ -25,31 +26,47 @@ static enum lr_status list_tensors(const struct lr_engine *e, struct lr_plan *p,
             .shape = t->shape,
             .rank = t->rank,
             .bytes = t->bytes,
-            .pinned = units_bytes(t, e->target[i]),
-            .where = where(&e->tensors[i], p->mode, e->target[i]),
+            .pinned = units_bytes(t, target[i]),
+            .where = where(&e->tensors[i], p->mode, target[i]),
         };
     }
     return LR_OK;
 }
 
-enum lr_status lr_plan(struct lr_engine *e, const struct lr_session_options *options, bool tensors,
-                       struct lr_plan *out, struct lr_error *err) {
-    struct lr_session_options o = options ? *options : lr_session_defaults(e);
+static enum lr_status plan_into(struct lr_engine *e, const struct lr_session_options *options, bool tensors,
+                                uint64_t *target, struct lr_plan *out, struct lr_error *err) {
     struct plan_facts facts;
     struct memory_info memory;
-    *out = (struct lr_plan){0};
-    LR_TRY(planning_facts(e, &o, true, &facts, err));
+    LR_TRY(planning_facts(e, options, true, &facts, err));
     LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
     facts.cold = store_cold_bytes(&e->store);
-    plan_make(&facts, e->target, out);
+    plan_make(&facts, target, out);
     uint64_t streamed_full = out->streamed;
     facts.filled = SESSION_FILLED;
-    plan_make(&facts, e->target, out);
+    plan_make(&facts, target, out);
     out->streamed_full = streamed_full;
     out->total = memory.total;
     out->available = facts.ours;
     plan_advise(&facts, out);
-    return tensors ? list_tensors(e, out, err) : LR_OK;
+    return tensors ? list_tensors(e, target, out, err) : LR_OK;
+}
+
+/* What open sessions were planned by stays as it is, and no pass is under way meanwhile. */
+enum lr_status lr_plan(struct lr_engine *e, const struct lr_session_options *options, bool tensors,
+                       struct lr_plan *out, struct lr_error *err) {
+    struct lr_session_options o = options ? *options : lr_session_defaults(e);
+    *out = (struct lr_plan){0};
+    if (e->options.tokenizer_only)
+        return lr_fail(err, LR_EUSAGE, "%s: opened for its tokenizer alone: nothing can be planned", e->path);
+    uint64_t *target = lr_calloc(e->n_tensors, sizeof *target);
+    if (!target) return lr_fail_memory(err, "the plan", e->n_tensors * sizeof *target);
+    store_begin(&e->store, true);
+    struct session_shape shape = e->shape;
+    enum lr_status status = plan_into(e, &o, tensors, target, out, err);
+    e->shape = shape;
+    store_end(&e->store);
+    lr_free(target);
+    return status;
 }
 
 void lr_plan_free(struct lr_plan *plan) {

@@ -108,14 +108,16 @@ static enum lr_status have_weights(struct lr_engine *e, double since, struct lr_
     return LR_OK;
 }
 
-/* Decides, takes the session's memory, then has the weights loaded, or moved out of the way. */
+/* Decides, takes the session's memory, then has the weights loaded, or moved out of the way. Of a loaded
+ * engine pins are given back first: the policy allows steps by what is free then. */
 static enum lr_status open_planned(struct lr_session *s, const struct lr_session_options *o,
                                    struct lr_error *err) {
     struct lr_engine *e = s->engine;
     double since = clock_now();
-    LR_TRY(sampler_init(&o->sampling, e->spec.vocab, &s->sampler, err));
     LR_TRY(planning_decide(e, o, err));
     remarks_on_session(s, o, &e->plan);
+    if (e->loaded && e->plan.mode == LR_LOAD_STREAM && e->store.mode == LR_LOAD_STREAM)
+        store_unpin(&e->store, e->target);
     LR_TRY(allocate(s, err));
     e->facts.filled = SESSION_FILLED;
     e->facts.wanted = e->plan.context; /* plans that follow are for what was allocated */
@@ -123,9 +125,28 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
     LR_TRY(planning_again(e, err));
     LR_TRY(have_weights(e, since, err));
     e->sessions_bytes += s->bytes;
+    e->sessions++;
     s->counted = true;
     s->loading = e->cold && e->plan.mode == LR_LOAD_MAP;
     return LR_OK;
+}
+
+/* A session that is refused leaves those that are open as they were planned. */
+static enum lr_status open_beside(struct lr_session *s, const struct lr_session_options *o,
+                                  struct lr_error *err) {
+    struct lr_engine *e = s->engine;
+    struct plan_facts facts = e->facts;
+    struct session_shape shape = e->shape;
+    enum lr_load mode = e->store.mode;
+    enum lr_status status = open_planned(s, o, err);
+    if (status == LR_OK || !e->loaded || !e->sessions) return status;
+    arena_destroy(&s->arena);
+    e->facts = facts;
+    e->facts.load = mode;
+    e->shape = shape;
+    if (planning_again(e, NULL) == LR_OK) loading_follow(e, NULL);
+    e->facts.load = facts.load;
+    return status;
 }
 
 enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session_options *options,
@@ -136,7 +157,12 @@ enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session
     struct lr_session *s = lr_calloc(1, sizeof *s);
     if (!s) return lr_fail_memory(err, "a session", sizeof *s);
     s->engine = engine;
-    enum lr_status status = open_planned(s, &o, err);
+    enum lr_status status = sampler_init(&o.sampling, engine->spec.vocab, &s->sampler, err);
+    if (status == LR_OK) {
+        store_begin(&engine->store, true); /* no pass while plans and weights are changed */
+        status = open_beside(s, &o, err);
+        store_end(&engine->store);
+    }
     if (status != LR_OK) {
         lr_session_close(s);
         return status;
@@ -147,7 +173,12 @@ enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session
 
 void lr_session_close(struct lr_session *s) {
     if (!s) return;
-    if (s->counted) s->engine->sessions_bytes -= s->bytes;
+    if (s->counted) {
+        store_begin(&s->engine->store, true);
+        s->engine->sessions_bytes -= s->bytes;
+        s->engine->sessions--;
+        store_end(&s->engine->store);
+    }
     sampler_free(&s->sampler);
     arena_destroy(&s->arena);
     lr_free(s);

@@ -125,15 +125,21 @@ static enum lr_status start_ring(struct store *s, struct lr_error *err) {
     return stream_open(&source, s->readers, ring, at, &s->stream, err);
 }
 
-enum lr_status store_set_up(struct store *s, const struct store_setup *setup, struct lr_error *err) {
-    tear_down(s);
-    s->setup = *setup;
-    s->mode = setup->mode;
+static enum lr_status set_up(struct store *s, const struct store_setup *setup, struct lr_error *err) {
     if (s->mode == LR_LOAD_MAP) return map_files(s, err);
     uint32_t depth = setup->rates.depth ? setup->rates.depth : 16;
     LR_TRY(reserve_pins(s, err));
     LR_TRY(readers_create(depth, &s->readers, err));
     return start_ring(s, err);
+}
+
+enum lr_status store_set_up(struct store *s, const struct store_setup *setup, struct lr_error *err) {
+    tear_down(s);
+    s->setup = *setup;
+    s->mode = setup->mode;
+    enum lr_status status = set_up(s, setup, err);
+    if (status != LR_OK) tear_down(s);
+    return status;
 }
 
 /* ---- pinning */
@@ -339,6 +345,8 @@ bool store_next(struct store *s, struct loan *loan, enum lr_status *status, stru
     const struct tensor_record *t = loan->record;
     store_give_back(s, loan);
     *status = s->on_boundary ? s->on_boundary(s->boundary_ctx, err) : LR_OK;
+    if (*status == LR_OK && s->mode == LR_LOAD_AUTO)
+        *status = lr_fail(err, LR_EMEMORY, "the weights are not there: no memory when they were moved");
     uint64_t all = units_count(t);
     if (*status != LR_OK || loan->next >= all) return false;
     size_t i = s->order[t - s->catalog->tensors];

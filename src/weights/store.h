@@ -60,7 +60,8 @@ enum lr_status store_open(const struct catalog *catalog, const struct plan_tenso
                           struct store *out, struct lr_error *err);
 void store_close(struct store *s);
 
-/* Maps, or reserves memory and starts readers. May be called again to change the mode between two passes. */
+/* Maps, or reserves memory and starts readers. May be called again to change the mode between two passes.
+ * After a failure there is no mode: passes fail until another call succeeds. */
 enum lr_status store_set_up(struct store *s, const struct store_setup *setup, struct lr_error *err);
 /* Pins tensors [begin, end) up to `pinned[i]` units each, reading many parts at a time. Where memory is
  * refused the rest stays streamed, and in resident mode that is LR_EMEMORY. A failure leaves what was pinned

@@ -3,9 +3,15 @@
 #include "support/support.h"
 
 #include "base/mem.h"
+#include "run/monitor.h"
 #include "run/session.h"
+#include "sys/disk.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
 
 #define MODEL "tests/golden/models/llama_gqa"
 static const uint32_t prompt[] = {5, 17, 42, 99, 3, 64, 7};
@@ -314,6 +320,260 @@ static void every_refused_allocation_is_an_error(void **state) {
     }
 }
 
+/* ---- more than one session, and memory that changes ---- */
+
+/* The model with a context of a million positions, of which none takes memory before it is used. */
+static char *long_model(void) {
+    static const char *const names[] = {"generation_config.json", "model.safetensors", "config.json"};
+    char *folder = support_make_folder(), path[256], *text = NULL, *at;
+    size_t len;
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", MODEL, names[i]);
+        text = support_read_file(path, &len);
+        if (i < 2) support_write_file(folder, names[i], text, len);
+        if (i < 2) free(text);
+    }
+    at = strstr(text, "\"max_position_embeddings\":");
+    assert_non_null(at);
+    at = strchr(at, ':') + 1;
+    char *whole = malloc(len + 32);
+    int n = sprintf(whole, "%.*s 1000000%s", (int)(at - text), text, at + strspn(at, " 0123456789"));
+    support_write_file(folder, "config.json", whole, (size_t)n);
+    free(whole);
+    free(text);
+    return folder;
+}
+
+static struct lr_engine *open_long(const char *folder, enum lr_load load) {
+    struct lr_engine *e;
+    struct lr_error err;
+    struct lr_engine_options o = lr_engine_defaults();
+    o.threads = 2;
+    o.matmul = LR_MATMUL_NATIVE;
+    o.load = load;
+    if (lr_engine_open(folder, &o, &e, &err)) fail_msg("%s", err.message);
+    return e;
+}
+
+static void check_answer(struct lr_session *s, const struct ids *wanted) {
+    lr_session_reset(s);
+    assert_int_equal(lr_session_feed_ids(s, prompt, N_PROMPT, NULL), LR_OK);
+    struct ids got = generate(s, (uint32_t)wanted->count, 0, NULL);
+    assert_int_equal(got.count, wanted->count);
+    assert_memory_equal(got.list, wanted->list, wanted->count * sizeof *wanted->list);
+}
+
+static struct ids first_answer(struct lr_session *s) {
+    assert_int_equal(lr_session_feed_ids(s, prompt, N_PROMPT, NULL), LR_OK);
+    return generate(s, 12, 0, NULL);
+}
+
+/* A session that is refused, and a plan that somebody asks for, leave those that are open as they were. */
+static void a_refused_session_leaves_the_others(void **state) {
+    (void)state;
+    static const enum lr_load loads[] = {LR_LOAD_STREAM, LR_LOAD_AUTO, LR_LOAD_RESIDENT};
+    char *folder = long_model();
+    for (int i = 0; i < 3; i++) {
+        struct lr_engine *e = open_long(folder, loads[i]);
+        struct lr_session *a = open_session(e, 0, 1, 64), *b;
+        struct ids wanted = first_answer(a);
+        struct lr_plan before = lr_plan_current(e), asked;
+        struct lr_session_options o = lr_session_defaults(e);
+        struct lr_error err;
+        o.context = 1000000;
+        o.kv = LR_KV_F32;
+        e->options.mem_limit = memory_own_anonymous() + (100 << 20);
+        assert_int_equal(lr_session_open(e, &o, &b, &err), LR_EMEMORY);
+        assert_null(b);
+        assert_int_equal(lr_plan(e, &o, false, &asked, &err), LR_OK);
+        assert_false(asked.fits);
+        struct lr_plan now = lr_plan_current(e);
+        assert_true(now.fits);
+        assert_int_equal(now.mode, before.mode);
+        assert_int_equal(now.context, 64);
+        assert_int_equal(now.pinned, before.pinned);
+        assert_int_equal(e->shape.options.kv, LR_KV_F16);
+        check_answer(a, &wanted);
+        lr_session_close(a);
+        lr_engine_close(e);
+    }
+    support_remove_folder(folder);
+}
+
+struct talker {
+    struct lr_session *session;
+    struct ids wanted;
+    atomic_bool stop;
+    int rounds;
+};
+static void *talk(void *arg) {
+    struct talker *t = arg;
+    do {
+        lr_session_reset(t->session);
+        if (lr_session_feed_ids(t->session, prompt, N_PROMPT, NULL) != LR_OK) return t;
+        for (size_t i = 0; i < t->wanted.count; i++) {
+            uint32_t id;
+            bool end;
+            if (lr_session_next(t->session, &id, &end, NULL) != LR_OK || id != t->wanted.list[i]) return t;
+            if (end) break;
+        }
+        t->rounds++;
+    } while (!atomic_load(&t->stop) || t->rounds < 3);
+    return NULL;
+}
+
+/* One thread writes while others open, plan and close: the thread sanitizer's build looks at that. */
+static void sessions_come_and_go_while_one_writes(void **state) {
+    (void)state;
+    static const enum lr_load loads[] = {LR_LOAD_STREAM, LR_LOAD_MAP};
+    char *folder = long_model();
+    for (int i = 0; i < 2; i++) {
+        struct lr_engine *e = open_long(folder, loads[i]);
+        struct talker t = {.session = open_session(e, 0, 1, 64)};
+        pthread_t id;
+        void *failed;
+        t.wanted = first_answer(t.session);
+        assert_int_equal(pthread_create(&id, NULL, talk, &t), 0);
+        for (int n = 0; n < 10; n++) {
+            struct lr_plan plan;
+            struct lr_session *other = open_session(e, 0, 1, n % 2 ? 64 : 200000);
+            assert_int_equal(lr_plan(e, NULL, true, &plan, NULL), LR_OK);
+            lr_plan_free(&plan);
+            lr_session_close(other);
+        }
+        atomic_store(&t.stop, true);
+        pthread_join(id, &failed);
+        assert_null(failed);
+        lr_session_close(t.session);
+        lr_engine_close(e);
+    }
+    support_remove_folder(folder);
+}
+
+/* A machine of 8 GB as the monitor sees it, with so much available and so much of ours in swap. */
+static void set_machine(const char *root, unsigned long available_kb, unsigned long swapped_kb) {
+    char text[200];
+    int n = snprintf(text, sizeof text, "MemTotal: 8388608 kB\nMemAvailable: %lu kB\n", available_kb);
+    support_write_file(root, "proc/meminfo", text, (size_t)n);
+    n = snprintf(text, sizeof text, "RssAnon: 4096 kB\nVmSwap: %lu kB\n", swapped_kb);
+    support_write_file(root, "proc/self/status", text, (size_t)n);
+}
+
+static void look_again(struct lr_engine *e, int times) {
+    for (int i = 0; i < times; i++) {
+        e->monitor.looked = 0;
+        store_begin(&e->store, true);
+        assert_int_equal(monitor_boundary(e, NULL), LR_OK);
+        store_end(&e->store);
+    }
+}
+
+static uint64_t pinned_now(const struct lr_engine *e) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < e->n_tensors; i++) n += e->store.pinned[i];
+    return n;
+}
+
+static char last_change[256];
+static void keep_change(void *ctx, enum lr_log_level level, const char *line) {
+    (void)ctx;
+    (void)level;
+    if (strstr(line, "are kept in memory")) snprintf(last_change, sizeof last_change, "%s", line);
+}
+
+/* Also where some of ours was swapped out meanwhile, and stays there. */
+static void pins_return_with_memory(void **state) {
+    (void)state;
+    char *folder = long_model(), *root = support_make_folder(), path[256];
+    static const char *const folders[] = {"proc", "proc/self"};
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", root, folders[i]);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    set_machine(root, 4 << 20, 0);
+    struct lr_engine *e = open_long(folder, LR_LOAD_STREAM);
+    struct lr_session *s = open_session(e, 0, 1, 64);
+    struct ids wanted = first_answer(s);
+    uint64_t all = pinned_now(e);
+    assert_true(all > 0);
+    monitor_close(e);
+    assert_int_equal(watch_open(root, 0, &e->monitor.watch, NULL), LR_OK);
+    look_again(e, 1);
+    assert_int_equal(pinned_now(e), all);
+    set_machine(root, 1024, 100);
+    lr_set_log(keep_change, NULL);
+    look_again(e, 1);
+    assert_int_equal(pinned_now(e), 0);
+    assert_non_null(strstr(last_change, "taken by other programs"));
+    check_answer(s, &wanted);
+    set_machine(root, 4 << 20, 100);
+    look_again(e, 5);
+    assert_int_equal(pinned_now(e), all);
+    assert_non_null(strstr(last_change, "free again"));
+    lr_set_log(NULL, NULL);
+    check_answer(s, &wanted);
+    lr_session_close(s);
+    lr_engine_close(e);
+    support_remove_folder(folder);
+    support_remove_folder(root);
+}
+
+/* Mapped weights that the system drops, where streaming would not fit either. */
+static void mapped_it_goes_on_where_nothing_else_fits(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_session *s = open_session(e, 0, 1, 64);
+    struct ids wanted = first_answer(s);
+    assert_int_equal(e->store.mode, LR_LOAD_MAP);
+    e->options.mem_limit = 1;
+    for (int i = 0; i < 5; i++) {
+        e->monitor.passes = 2;
+        e->monitor.blocks -= 1 << 20;
+        check_answer(s, &wanted);
+        assert_int_equal(e->store.mode, LR_LOAD_MAP);
+        assert_int_equal(lr_plan_current(e).mode, LR_LOAD_MAP);
+    }
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
+static int64_t touch_once(void *ctx, uint64_t offset, uint64_t bytes) {
+    char **path = ctx;
+    (void)offset;
+    (void)bytes;
+    if (*path) utimensat(AT_FDCWD, *path, NULL, 0);
+    *path = NULL;
+    return INT64_MAX;
+}
+
+/* Copies may be old in part and new in part; afterwards the files may change as they like. */
+static void files_that_change_while_they_are_copied(void **state) {
+    (void)state;
+    char *folder = long_model(), name[256], *path;
+    snprintf(name, sizeof name, "%s/model.safetensors", folder);
+    struct lr_session *s;
+    struct lr_error err;
+    struct lr_engine *e = open_long(folder, LR_LOAD_RESIDENT);
+    struct lr_session_options o = lr_session_defaults(e);
+    o.context = 64;
+    path = name;
+    disk_inject(touch_once, &path);
+    assert_int_equal(lr_session_open(e, &o, &s, &err), LR_EMODEL);
+    disk_inject(NULL, NULL);
+    assert_null(path);
+    assert_non_null(strstr(err.message, "written to while in use"));
+    lr_engine_close(e);
+    e = open_long(folder, LR_LOAD_RESIDENT);
+    s = open_session(e, 0, 1, 64);
+    path = name;
+    touch_once(&path, 0, 0);
+    first_answer(s);
+    look_again(e, 2);
+    lr_session_close(s);
+    lr_engine_close(e);
+    support_remove_folder(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(feeding_in_pieces_is_feeding_at_once),
@@ -327,6 +587,11 @@ int main(void) {
         cmocka_unit_test(the_plan_adds_up),
         cmocka_unit_test(later_plans_are_for_the_open_session),
         cmocka_unit_test(every_refused_allocation_is_an_error),
+        cmocka_unit_test(a_refused_session_leaves_the_others),
+        cmocka_unit_test(sessions_come_and_go_while_one_writes),
+        cmocka_unit_test(pins_return_with_memory),
+        cmocka_unit_test(mapped_it_goes_on_where_nothing_else_fits),
+        cmocka_unit_test(files_that_change_while_they_are_copied),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);
 }
