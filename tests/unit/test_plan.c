@@ -271,6 +271,35 @@ static void no_copy_of_a_tensor_is_above_the_policys_limit(void **state) {
     }
 }
 
+/* How the disk likes to be read is known late, and is a wish: it does not raise what is needed. */
+static void large_blocks_are_no_need(void **state) {
+    (void)state;
+    static const uint32_t blocks[] = {0, 1 << 20, 4 << 20, 16 << 20};
+    struct drawn d = {.facts = simple_facts(0)};
+    struct lr_plan p;
+    uint64_t least = 0;
+    add_tensor(&d, WEIGHT_LAYER, 0, 20000, 1000);
+    add_tensor(&d, WEIGHT_ESSENTIAL, 1, 50000, 1000);
+    d.facts.tensors = d.tensors;
+    d.facts.layers = 1;
+    d.facts.load = LR_LOAD_STREAM;
+    d.facts.wanted = 1;
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        d.facts.rates.block = blocks[i];
+        d.facts.rates.depth = 2;
+        d.facts.budget = 20 * MB;
+        plan_make(&d.facts, d.pinned, &p);
+        assert_true(p.fits && p.streamed > 0 && p.need <= d.facts.budget);
+        if (least) assert_int_equal(p.least, least);
+        least = p.least;
+        d.facts.budget = least;
+        plan_make(&d.facts, d.pinned, &p);
+        assert_true(p.fits && p.need <= least);
+        d.facts.budget = 2000 * MB; /* with memory to spare they are met */
+        assert_int_equal(plan_ring(&d.facts, UINT64_MAX).span, blocks[i] ? blocks[i] >> 20 : 1);
+    }
+}
+
 static void units_cover_a_matrix(void **state) {
     (void)state;
     static const uint64_t shapes[][2] = {{1, 1},       {5, 7},      {128256, 2048}, {8192, 2048},
@@ -295,6 +324,7 @@ int main(void) {
         cmocka_unit_test(every_plan_keeps_its_promises),
         cmocka_unit_test(more_memory_reads_less),
         cmocka_unit_test(no_copy_of_a_tensor_is_above_the_policys_limit),
+        cmocka_unit_test(large_blocks_are_no_need),
         cmocka_unit_test(units_cover_a_matrix),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
