@@ -62,6 +62,7 @@ enum lr_status planning_facts(struct lr_engine *e, const struct lr_session_optio
         .address = address_room(&memory),
         .files = store_file_bytes(&e->store),
         .load = e->options.load,
+        .ring = e->store.mode == LR_LOAD_STREAM ? e->store.setup.ring.slot * e->store.setup.ring.slots : 0,
         .wanted = options->context,
         .limit = SESSION_CONTEXT,
         .maximum = e->spec.max_context,

@@ -17,7 +17,6 @@
 
 #define DEFAULT_ALIGN 4096u
 #define LEAST_ALIGN   512u
-#define MOST_ALIGN    (1u << 20)
 
 /* ---- the system's reads */
 
@@ -204,7 +203,7 @@ static uint32_t direct_align(int fd) {
     if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 && (st.stx_mask & STATX_DIOALIGN)) {
         uint32_t memory = st.stx_dio_mem_align, offset = st.stx_dio_offset_align;
         uint32_t align = memory > offset ? memory : offset;
-        if (!memory || !offset || align > MOST_ALIGN || (align & (align - 1))) return 0;
+        if (!memory || !offset || align > DISK_MOST_ALIGN || (align & (align - 1))) return 0;
         return align > LEAST_ALIGN ? align : LEAST_ALIGN;
     }
 #else

@@ -23,11 +23,14 @@ struct disk_identity {
  * nothing of what that one has cached. */
 enum disk_look { DISK_LOOK_NONE, DISK_LOOK_CACHESTAT, DISK_LOOK_MINCORE };
 
+/* Greater alignments than this, which rings and pins allow for, are not taken: such files are read buffered. */
+#define DISK_MOST_ALIGN 4096u
+
 struct disk_file {
     const char *path; /* the caller's, for messages */
     int buffered;     /* file descriptors; -1: none */
     int direct;       /* -1 where the file system has no direct reads */
-    uint32_t align;   /* of offsets, lengths and memory: a power of two, 512 to 1 MiB; STATX_DIOALIGN's
+    uint32_t align;   /* of offsets, lengths and memory: a power of two, 512 to 4096; STATX_DIOALIGN's
                          greater value, else 4096 */
     enum disk_look look;
     struct disk_identity identity;

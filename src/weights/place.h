@@ -2,10 +2,11 @@
 #ifndef LR_WEIGHTS_PLACE_H
 #define LR_WEIGHTS_PLACE_H
 
+#include "sys/disk.h"
 #include "weights/plan.h"
 
 #define PLACE_PAGE  4096u
-#define PLACE_ALIGN 4096u /* of a slot of the ring: no file system asks for more */
+#define PLACE_ALIGN DISK_MOST_ALIGN /* of a slot of the ring */
 
 /* Bytes that a pass reads: every matrix of the layers, and the head. */
 uint64_t place_pass_bytes(const struct plan_facts *f);

@@ -139,7 +139,7 @@ static void place_streamed(const struct plan_facts *f, const struct owned *o, ui
     out->pinned = bytes;
     if (!out->streamed) return;
     struct ring_size ring = plan_ring(f, room);
-    out->ring = ring.slot * ring.slots;
+    out->ring = f->ring ? f->ring : ring.slot * ring.slots;
     place_pins(f, out->ring < room ? room - out->ring : 0, pinned);
     place_sum(f, pinned, &out->pinned, &out->pins, &out->streamed);
 }

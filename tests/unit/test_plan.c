@@ -238,6 +238,30 @@ static void more_memory_reads_less(void **state) {
     }
 }
 
+/* With less memory than when the ring was made pins make room for it as it is, not as it would be made now. */
+static void a_ring_that_is_there_counts_whole(void **state) {
+    (void)state;
+    static struct drawn d;
+    struct lr_plan first, now;
+    uint64_t seed = 5, per = 500;
+    d.facts.n_tensors = 0;
+    do draw_model(&d, &seed, &per);
+    while (place_pass_bytes(&d.facts) < 300 * MB);
+    d.facts.load = LR_LOAD_STREAM;
+    d.facts.wanted = 64;
+    d.facts.budget = 280 * MB;
+    plan_make(&d.facts, d.pinned, &first);
+    assert_true(first.fits && first.ring > 0);
+    d.facts.budget = 140 * MB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_true(now.ring < first.ring);
+    d.facts.ring = first.ring;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_int_equal(now.ring, first.ring);
+    assert_true(now.pins > 0);
+    check_plan(&d, &now);
+}
+
 /* A copy of one tensor may have 8 GB: beyond that a forced copy is refused by name, and pins end there. */
 static void no_copy_of_a_tensor_is_above_the_policys_limit(void **state) {
     (void)state;
@@ -323,6 +347,7 @@ int main(void) {
         cmocka_unit_test(the_limit_that_is_named_suffices),
         cmocka_unit_test(every_plan_keeps_its_promises),
         cmocka_unit_test(more_memory_reads_less),
+        cmocka_unit_test(a_ring_that_is_there_counts_whole),
         cmocka_unit_test(no_copy_of_a_tensor_is_above_the_policys_limit),
         cmocka_unit_test(large_blocks_are_no_need),
         cmocka_unit_test(units_cover_a_matrix),
