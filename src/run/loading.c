@@ -84,8 +84,8 @@ static enum lr_status set_up(struct lr_engine *e, struct lr_error *err) {
 }
 
 /* Plans that follow are made for the mode that the weights are in: one that is free to choose would leave
- * streaming for the map in the middle of a pass, and keep nothing. A new session may choose again. And for the
- * ring that there is: it does not shrink with the budget. */
+ * streaming for the map in the middle of a pass, and keep nothing. A new session may choose again. And for
+ * the ring that there is: it does not shrink with the budget. */
 static void keep_streaming(struct lr_engine *e) {
     if (e->store.mode != LR_LOAD_STREAM) return;
     e->facts.load = LR_LOAD_STREAM;

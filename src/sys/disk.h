@@ -23,7 +23,8 @@ struct disk_identity {
  * nothing of what that one has cached. */
 enum disk_look { DISK_LOOK_NONE, DISK_LOOK_CACHESTAT, DISK_LOOK_MINCORE };
 
-/* Greater alignments than this, which rings and pins allow for, are not taken: such files are read buffered. */
+/* Greater alignments than this, which rings and pins allow for, are not taken: such files are read buffered.
+ */
 #define DISK_MOST_ALIGN 4096u
 
 struct disk_file {

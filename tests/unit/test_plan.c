@@ -238,7 +238,8 @@ static void more_memory_reads_less(void **state) {
     }
 }
 
-/* With less memory than when the ring was made pins make room for it as it is, not as it would be made now. */
+/* With less memory than when the ring was made pins make room for it as it is, not as it would be made now.
+ */
 static void a_ring_that_is_there_counts_whole(void **state) {
     (void)state;
     static struct drawn d;
