@@ -256,7 +256,7 @@ def test_keys_of_the_generation_config_that_are_not_followed_are_told(tiny):
     run = llm_run("-n", "1", tiny, "x")
     assert run.status == 0 and "not followed here: num_beams, suppress_tokens, stop_strings, exponential_decay_length_penalty\n" in run.err, run
     assert "eos_token_id 5000 never ends the text" in run.err and "eos_token_id 2 " not in run.err, run
-    assert "max_" not in run.err and "-1" not in run.err, run
+    assert "max_" not in run.err and "eos_token_id -1" not in run.err, run
     told = llm_run("-v", "-n", "1", tiny, "x").err
     assert "max_new_tokens 32 is not followed here: -n" in told and "max_length 20 is not followed here: -n" in told, told
     assert "generation_config.json: eos_token_id -1 is no token's id and is left out" in told, told
