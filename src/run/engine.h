@@ -17,6 +17,7 @@ struct monitor {
     double looked;      /* when */
     uint64_t ours;      /* what the process owned or could have, at the last look */
     uint64_t swapped;   /* of ours, at the last look */
+    bool falling;       /* which was less than before */
     bool high;          /* memory usage was above the alarm at the last look */
     uint32_t roomy;     /* looks in a row that saw memory to spare */
     uint32_t passes;    /* since loading */

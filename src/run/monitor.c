@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #define LOOK_SECONDS 0.1
+#define SOON_SECONDS 0.02 /* while others take memory */
 #define ROOMY_LOOKS  3u
 #define GROW_SHARE   32u /* pins are taken again when at least one part in this many of the weights can be */
 #define BLOCK_BYTES  512u
@@ -56,13 +57,14 @@ static enum lr_status follow(struct lr_engine *e, uint64_t budget, const char *w
     return loading_follow(e, err);
 }
 
-/* What others will take in the next two looks' time if they go on as in the `seconds` since the last one: by
- * the time that it is missed it is too late to give it back. What is owned or could be had does not change
+/* What others will take in the next 0.2 s if they go on as in the `seconds` since the last look: by the time
+ * that it is missed it is too late to give it back. What is owned or could be had does not change
  * with our own pins. */
 static uint64_t taken_soon(struct monitor *m, const struct watch_look *w, double seconds) {
     uint64_t ours = w->own_anonymous + w->room, fall = m->ours > ours ? m->ours - ours : 0;
     m->ours = ours;
-    return fall > slack(w) ? (uint64_t)((double)fall * 2 * LOOK_SECONDS / seconds) : 0;
+    m->falling = (double)fall > (double)slack(w) * seconds / LOOK_SECONDS;
+    return m->falling ? (uint64_t)((double)fall * 2 * LOOK_SECONDS / seconds) : 0;
 }
 
 static enum lr_status follow_memory(struct lr_engine *e, const struct watch_look *w, double seconds,
@@ -87,7 +89,7 @@ enum lr_status monitor_boundary(void *ctx, struct lr_error *err) {
     if (e->options.interrupt && *e->options.interrupt)
         return lr_fail(err, LR_EINTERRUPTED, "interrupted between two pieces of a matrix");
     double now = clock_now(), seconds = now - e->monitor.looked;
-    if (seconds < LOOK_SECONDS || !e->loaded) return LR_OK;
+    if (seconds < (e->monitor.falling ? SOON_SECONDS : LOOK_SECONDS) || !e->loaded) return LR_OK;
     e->monitor.looked = now;
     if (e->store.mode != LR_LOAD_RESIDENT) LR_TRY(store_check(&e->store, true, err)); /* else all is copied */
     struct watch_look look;

@@ -20,7 +20,7 @@ import cgroup  # noqa: E402
 import disk  # noqa: E402
 
 MIB = 1 << 20
-LONG = 400  # tokens: some ten seconds of the large model
+LONG = 250  # tokens: some seconds of the large model
 SANITIZED = re.search(r"/(asan|tsan)/", BINARY)
 
 # Takes MIB at RATE MiB a second, says so, and holds it until its input ends.
