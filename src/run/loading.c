@@ -76,6 +76,7 @@ static enum lr_status set_up(struct lr_engine *e, struct lr_error *err) {
     if (status == LR_EMEMORY &&
         e->plan.mode == LR_LOAD_STREAM) { /* addresses are short: no more than planned */
         fill_most(e, false, most);
+        if (!e->plan.ring) setup.ring = plan_ring(&e->facts, 0);
         status = store_set_up(&e->store, &setup, err);
     }
     e->store.setup.most = NULL;

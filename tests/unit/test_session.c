@@ -11,6 +11,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define MODEL "tests/golden/models/llama_gqa"
@@ -450,6 +451,44 @@ static void sessions_come_and_go_while_one_writes(void **state) {
     support_remove_folder(folder);
 }
 
+/* More addresses never make a refusal of what ran with fewer: the ring of a plan that pins everything is
+ * spare.
+ */
+static int with_fewer_and_more_addresses(void) {
+    struct lr_engine *e = open_long(MODEL, LR_LOAD_STREAM);
+    bool ran = false;
+    for (uint64_t mib = 2; mib < 260; mib += 6) {
+        struct memory_info m;
+        struct rlimit before, limit;
+        struct lr_session *s;
+        struct lr_session_options o = lr_session_defaults(e);
+        o.context = 64;
+        if (memory_read("", 0, &m, NULL) || getrlimit(RLIMIT_AS, &before)) return 1;
+        limit = before;
+        limit.rlim_cur = m.own_address + (mib << 20);
+        setrlimit(RLIMIT_AS, &limit);
+        enum lr_status status = lr_session_open(e, &o, &s, NULL);
+        setrlimit(RLIMIT_AS, &before);
+        lr_session_close(s);
+        e->loaded = false; /* the next one loads anew, from nothing */
+        store_close(&e->store);
+        if (store_open(&e->catalog, e->tensors, e->n_tensors, &e->store, NULL)) return 2;
+        if (status != LR_OK && status != LR_EMEMORY) return 3;
+        if (ran && status != LR_OK) return 4;
+        ran |= status == LR_OK;
+    }
+    lr_engine_close(e);
+    return ran ? 0 : 5;
+}
+
+static void addresses_that_are_short(void **state) {
+    (void)state;
+#ifdef SUPPORT_SHADOWED
+    skip();
+#endif
+    assert_int_equal(support_in_child(with_fewer_and_more_addresses), 0);
+}
+
 /* A machine of 8 GB as the monitor sees it, with so much available and so much of ours in swap. */
 static void set_machine(const char *root, unsigned long available_kb, unsigned long swapped_kb) {
     char text[200];
@@ -589,6 +628,7 @@ int main(void) {
         cmocka_unit_test(every_refused_allocation_is_an_error),
         cmocka_unit_test(a_refused_session_leaves_the_others),
         cmocka_unit_test(sessions_come_and_go_while_one_writes),
+        cmocka_unit_test(addresses_that_are_short),
         cmocka_unit_test(pins_return_with_memory),
         cmocka_unit_test(mapped_it_goes_on_where_nothing_else_fits),
         cmocka_unit_test(files_that_change_while_they_are_copied),
