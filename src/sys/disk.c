@@ -190,7 +190,13 @@ enum lr_status disk_check(struct disk_file *f, struct lr_error *err) {
                        "%s was written to while in use: some of its %s bytes may be old and some new (start "
                        "again; a new file is best renamed over the old one)",
                        f->path, lr_commas(is.size).text);
-    f->identity = is;
+    /* the size is as it was, and readers look at it meanwhile */
+    f->identity.ctime_ns = is.ctime_ns;
+    f->identity.links = is.links;
+    f->identity.name = is.name;
+    f->identity.mode = is.mode;
+    f->identity.owner = is.owner;
+    f->identity.group = is.group;
     return LR_OK;
 }
 

@@ -1,15 +1,17 @@
 """--plan before anything is loaded: what is priced from the sizes of files holds, and refuses before they are read."""
 import json
 import os
+import re
 import shutil
+import subprocess
 import time
 
 import pytest
 
-from conftest import DATA, GOLDEN, ROOT, command, llm_run, refused
-import subprocess
+from conftest import BINARY, DATA, ROOT, command, llm_run, refused
 
 MIB = 1 << 20
+needs_true_memory = pytest.mark.skipif(bool(re.search(r"/(asan|tsan)/", BINARY)), reason="a sanitizer's shadow memory is not in the plan")
 TOKENIZERS = sorted(p.parent for p in (ROOT / "tests/golden/tokenizers").glob("*/tokenizer.json")) + \
     sorted(p.parent for p in (DATA / "tokenizers").glob("*/tokenizer.json"))
 
@@ -29,6 +31,7 @@ def peak_anonymous(args):
     return peak
 
 
+@needs_true_memory
 @pytest.mark.parametrize("folder", TOKENIZERS, ids=lambda p: p.name)
 def test_a_tokenizer_takes_no_more_than_its_files_size_says(tiny, tmp_path, folder):
     """The plan's bound is from the size alone; reading the tokenizer stays below what the plan says is needed at once."""
@@ -41,6 +44,7 @@ def test_a_tokenizer_takes_no_more_than_its_files_size_says(tiny, tmp_path, fold
     assert peak <= plan["need"]["total"] + MIB, (peak, plan["need"])
 
 
+@needs_true_memory
 def test_what_cannot_fit_is_refused_before_the_tokenizer_is_read(tiny, tmp_path):
     model = shutil.copytree(tiny, tmp_path / "model")
     (model / "tokenizer.json").write_text("{ this is no JSON")
@@ -75,6 +79,7 @@ def test_an_index_that_disagrees_is_told(tiny, tmp_path):
     assert "index.json says 1.00 GB" in llm_run("--plan", bare).err
 
 
+@needs_true_memory
 def test_measurements_are_kept_and_damaged_ones_are_not_believed(demo, tmp_path):
     cache = tmp_path / "a" / "cache"
     assert llm_run("--plan", "--cache-dir", cache, demo).status == 0
