@@ -11,10 +11,13 @@
 typedef __m256 vec;
 enum {
     VEC = 8,
-    /* Tiles that fill the 16 registers: weight rows times activations, and rows for one activation. */
+    /* Tiles that fill the 16 registers: weight rows times activations. */
     TILE_ROWS = 3,
     TILE_X = 4,
-    DECODE_ROWS = 6
+    /* One activation: rows at once, as one row's sums would wait for each other, and how far ahead lines are
+     * fetched. */
+    DECODE_ROWS = 2,
+    DECODE_AHEAD = 16384
 };
 
 /* The first n < VEC lanes. */

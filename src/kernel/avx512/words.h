@@ -9,10 +9,12 @@
 typedef __m512 vec;
 enum {
     VEC = 16,
-    /* Tiles that fill the 32 registers: weight rows times activations, and rows for one activation. */
+    /* Tiles that fill the 32 registers: weight rows times activations. */
     TILE_ROWS = 4,
     TILE_X = 6,
-    DECODE_ROWS = 8
+    /* One activation: rows at once, and how far ahead lines are fetched. */
+    DECODE_ROWS = 1,
+    DECODE_AHEAD = 4096
 };
 
 /* The first n < VEC lanes. */

@@ -84,18 +84,20 @@ static ALWAYS_INLINE void fetch_ahead(const char *p, size_t bytes) {
                      : "r"(p), "r"(bytes)); /* no pointer past the end is formed in C */
 }
 
-/* A cache line of each row at a time. With the first tile of several activations, when the weights come from
- * memory, the lines of the rows that come next are fetched meanwhile (measured: a tenth faster; later, when
- * they come from the cache, up to a quarter slower). One activation does not stay long enough in a row: with
- * its many rows at once the processor's own fetching ahead is the better one. */
+/* A cache line of each row at a time. When the weights come from memory, lines are fetched meanwhile: with the
+ * first tile of several activations those of the rows that come next (measured: a tenth faster; later, when
+ * they come from the cache, up to a quarter slower). One activation takes few rows at once, so that memory is
+ * read nearly in order, and the lines DECODE_AHEAD bytes further on (measured beside eight rows at once
+ * without: a fifth to a third faster, and nine tenths of what only reading takes). */
 static ALWAYS_INLINE void accumulate(enum lr_dtype dtype, struct tile *t, bool fetch, const int n_rows,
                                      const int n_x) {
-    const size_t line = CACHE_LINE / weight_size(dtype);
+    const size_t size = weight_size(dtype), line = CACHE_LINE / size;
     size_t at = 0;
     for (; at + line <= t->n; at += line) {
 #pragma GCC unroll 8
         for (int i = 0; fetch && i < n_rows; i++)
-            fetch_ahead(t->w, (size_t)(n_rows + i) * t->row_bytes + at * weight_size(dtype));
+            fetch_ahead(t->w, n_x == 1 ? DECODE_AHEAD + at * size * (size_t)n_rows + (size_t)i * CACHE_LINE
+                                       : (size_t)(n_rows + i) * t->row_bytes + at * size);
 #pragma GCC unroll 8
         for (size_t u = 0; u < line; u += VEC) step(dtype, t, at + u, 0, n_rows, n_x);
     }
@@ -133,7 +135,7 @@ static ALWAYS_INLINE void run_tile(enum lr_dtype dtype, const struct dot *d, con
     t.w = d->w + r * t.row_bytes + b->from * weight_size(dtype);
 #pragma GCC unroll 32
     for (int i = 0; i < n_rows * n_x; i++) t.sums[i] = b->from ? parked[i] : vec_zero();
-    accumulate(dtype, &t, b->m == 0 && n_x > 1, n_rows, n_x);
+    accumulate(dtype, &t, b->m == 0, n_rows, n_x);
     if (b->to == d->k) {
         store_totals(&t, n_rows, n_x, d->out + b->m * d->ld_out + r, d->ld_out);
         return;
