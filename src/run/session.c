@@ -114,6 +114,8 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
                                    struct lr_error *err) {
     struct lr_engine *e = s->engine;
     double since = clock_now();
+    bool loaded = e->loaded;
+    uint64_t kept = e->plan.pinned;
     LR_TRY(planning_decide(e, o, err));
     remarks_on_session(s, o, &e->plan);
     if (e->loaded && e->plan.mode == LR_LOAD_STREAM && e->store.mode == LR_LOAD_STREAM)
@@ -124,6 +126,7 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
     e->facts.chunk = e->plan.chunk;
     LR_TRY(planning_again(e, err));
     LR_TRY(have_weights(e, since, err));
+    if (loaded) monitor_tell(e, LR_LOG_INFO, kept, "another session");
     e->sessions_bytes += s->bytes;
     e->sessions++;
     s->counted = true;

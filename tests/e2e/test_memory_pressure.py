@@ -2,10 +2,12 @@
 
 Where groups cannot be written these tests are skipped.
 """
+import ctypes
 import glob
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -103,11 +105,11 @@ def test_under_a_groups_limit(small, percent):
 class Beside:
     """A run in a group, its ids as they come, and another program in the same group."""
 
-    def __init__(self, group, command_line):
+    def __init__(self, group, command_line, **more):
         self.group = group
         inside = ["/bin/sh", "-c", cgroup.ENTER, group.procs()]
         self.inside = inside
-        self.process = subprocess.Popen([*inside, *command_line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen([*inside, *command_line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
         self.other = None
 
     def wait_for_ids(self):
@@ -166,6 +168,27 @@ def test_another_program_grows_in_mid_generation(large, wanted, rate):
     assert told and told[0][0] == "memory is taken by other programs" and told[0][1] < told[0][2], err
     assert told[-1][0] == "memory is free again" and told[-1][1] > told[-1][2], err
     assert told[-1][1] >= told[0][2] * 9 // 10, err
+    assert len(told) <= 4, err  # not each step of the way
+
+
+def forbid_locks():
+    """mlock beyond 64 KiB: root may always, so that right is given up for what is run next."""
+    ctypes.CDLL(None).prctl(24, 14, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_IPC_LOCK
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+
+
+def test_refused_locks_are_told_once(large):
+    """Also where memory changes, so that they are tried again."""
+    with cgroup.Group(1024 * MIB) as group:
+        run = Beside(group, plain(large, "-c", "1024", "--load", "stream", "--mlock", n=24), preexec_fn=forbid_locks)
+        try:
+            run.wait_for_ids()
+            run.grow(614, 1000)
+            run.end_other()
+            _, err = run.finish()
+        finally:
+            run.close()
+    assert len(re.findall(r"MiB were refused that were to be kept in memory \(ulimit -l", err)) == 1, err
 
 
 def test_memory_that_is_there_from_the_middle_on_is_used(large, wanted):

@@ -236,6 +236,30 @@ static void message_may_quote_the_one_before(void **state) {
     assert_string_equal(err.message, "out of memory: 77 bytes for the table were refused");
 }
 
+static void sizes_are_never_shown_as_none(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t bytes;
+        int decimals;
+        const char *text;
+    } rows[] = {
+        {0, 1, "0 GB"},
+        {1, 1, "1 byte"},
+        {107374, 2, "107,374 bytes"},
+        {107375, 2, "0.00010 GB"},
+        {1 << 20, 1, "0.00098 GB"},
+        {44 << 20, 2, "0.043 GB"},
+        {44 << 20, 1, "0.043 GB"},
+        {107374183, 1, "0.1 GB"}, /* 0.1 GB and above: as many as asked for */
+        {107374183, 2, "0.10 GB"},
+        {UINT64_C(3) << 29, 1, "1.5 GB"},
+        {UINT64_C(32) << 30, 1, "32.0 GB"},
+        {UINT64_MAX, 2, "17179869184.00 GB"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_string_equal(lr_gb(rows[i].bytes, rows[i].decimals).text, rows[i].text);
+}
+
 static enum lr_status forward(enum lr_status inner, int *reached) {
     LR_TRY(inner);
     *reached = 1;
@@ -319,6 +343,7 @@ int main(void) {
         cmocka_unit_test(line_is_cut_at_each_place),
         cmocka_unit_test(line_holds_no_controls),
         cmocka_unit_test(message_may_quote_the_one_before),
+        cmocka_unit_test(sizes_are_never_shown_as_none),
         cmocka_unit_test(try_forwards_a_failure),
         cmocka_unit_test(dtypes_are_named_and_sized),
         cmocka_unit_test(log_goes_to_the_sink_alone),

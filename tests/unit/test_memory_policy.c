@@ -477,7 +477,7 @@ static const struct row log_lines[] = {
     {3, .expected = "[MemOpt] Loading # layer weights in batches..."},
     {4, .expected = "[Memory] Final: Available: # GB"},
     {5, .expected = "none"},
-    {0, 1, .expected = "High memory usage detected: # of # GB are in use"},
+    {0, 1, .expected = "High memory usage detected: # GB of # GB are in use"},
 };
 
 /* ---- the table */
