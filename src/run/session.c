@@ -58,20 +58,26 @@ static enum lr_status allocate_work(struct lr_session *s, const struct session_s
                              threads_count(e->threads), &s->work, err);
 }
 
-void session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work) {
+#define WAYS_OUT "a smaller -c or --prefill-chunk"
+
+enum lr_status session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                               uint64_t *work, struct lr_error *err) {
     struct lr_session s = {0};
+    *kv = *work = UINT64_MAX;
     arena_init_measuring(&s.arena);
-    bool ok = allocate_kv(&s, shape, context, NULL) == LR_OK;
-    *kv = ok ? s.arena.used : UINT64_MAX;
-    ok = ok && allocate_work(&s, shape, context, chunk, NULL) == LR_OK;
-    *work = ok ? s.arena.used - *kv : UINT64_MAX;
+    s.arena.ways_out = WAYS_OUT;
+    LR_TRY(allocate_kv(&s, shape, context, err));
+    *kv = s.arena.used;
+    LR_TRY(allocate_work(&s, shape, context, chunk, err));
+    *work = s.arena.used - *kv;
+    return LR_OK;
 }
 
-void session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
-                            uint64_t *work) {
+enum lr_status session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                      uint64_t *work, struct lr_error *err) {
     struct session_shape narrow = *(const struct session_shape *)shape;
     narrow.options.kv = LR_KV_F16;
-    session_measure(&narrow, context, chunk, kv, work);
+    return session_measure(&narrow, context, chunk, kv, work, err);
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------------------------ */
@@ -91,6 +97,7 @@ static enum lr_status allocate(struct lr_session *s, struct lr_error *err) {
     const struct session_shape *shape = &s->engine->shape;
     s->context = plan->context;
     LR_TRY(arena_init(&s->arena, plan->kv + plan->work, planning_available, s->engine, err));
+    s->arena.ways_out = WAYS_OUT ", or close other programs";
     LR_TRY(allocate_kv(s, shape, s->context, err));
     s->sequence.pool = &s->pool;
     LR_TRY(allocate_work(s, shape, s->context, plan->chunk, err));

@@ -33,9 +33,10 @@ struct lr_session {
 };
 
 /* plan_session_fn over a struct session_shape; narrow: as if its KV cache were f16. */
-void session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work);
-void session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
-                            uint64_t *work);
+enum lr_status session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                               uint64_t *work, struct lr_error *err);
+enum lr_status session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                      uint64_t *work, struct lr_error *err);
 
 /* Reads ids at the end of the sequence in chunks. `rope_length`: the length that rotary frequencies are for.
  * `on_logits` as in forward.h; LR_EUSAGE when the context is full. */

@@ -18,7 +18,7 @@ struct owned {
 
 static struct owned owned_with(const struct plan_facts *f, uint32_t context, uint32_t chunk) {
     struct owned o;
-    f->session(f->session_ctx, context, chunk, &o.kv, &o.work);
+    f->session(f->session_ctx, context, chunk, &o.kv, &o.work, NULL);
     if (lr_add_u64(o.kv, o.work, &o.sum) || lr_add_u64(o.sum, f->tokenizer, &o.sum) ||
         lr_add_u64(o.sum, f->fixed + place_vector_bytes(f), &o.sum))
         o.sum = UINT64_MAX;
@@ -35,12 +35,6 @@ static bool arena_allowed(const struct plan_facts *f, const struct owned *o) {
     return true;
 }
 
-/* Whether the addresses are there: only mapping takes many. */
-static bool addresses_allow(const struct plan_facts *f, enum lr_load mode, uint64_t sum) {
-    uint64_t all;
-    return !lr_add_u64(sum, mode == LR_LOAD_MAP ? f->files : 0, &all) && all <= f->address;
-}
-
 /* What must be in memory besides what the process owns, in each mode: the mapped files' part that each pass
  * reads, the least ring, or all copies. */
 static uint64_t beside(const struct plan_facts *f, enum lr_load mode) {
@@ -55,12 +49,23 @@ static uint64_t beside(const struct plan_facts *f, enum lr_load mode) {
     }
 }
 
+/* Addresses: mapping takes them for whole files. */
+static uint64_t addresses(const struct plan_facts *f, enum lr_load mode, uint64_t owned) {
+    uint64_t sum;
+    if (lr_add_u64(owned, mode == LR_LOAD_MAP ? f->files : beside(f, mode), &sum)) return UINT64_MAX;
+    return sum > f->opening ? sum : f->opening;
+}
+
+uint64_t plan_addresses(const struct plan_facts *f, const struct lr_plan *p) {
+    return addresses(f, p->mode, owned_with(f, p->context, p->chunk).sum);
+}
+
 static bool fits(const struct plan_facts *f, enum lr_load mode, uint32_t context, uint32_t chunk) {
     struct owned o = owned_with(f, context, chunk);
     uint64_t sum;
     if (lr_add_u64(o.sum, beside(f, mode), &sum) || sum > f->budget || f->opening + f->fixed > f->budget)
         return false;
-    return arena_allowed(f, &o) && addresses_allow(f, mode, mode == LR_LOAD_MAP ? o.sum : sum);
+    return arena_allowed(f, &o) && addresses(f, mode, o.sum) <= f->address;
 }
 
 /* The greatest context in [0, most] that fits, by halving. */

@@ -231,9 +231,6 @@ static void message_may_quote_the_one_before(void **state) {
     lr_fail(&err, LR_EMODEL, "key 'x' is missing");
     assert_int_equal(lr_fail(&err, LR_EUSAGE, "config.json: %s", err.message), LR_EUSAGE);
     assert_string_equal(err.message, "config.json: key 'x' is missing");
-    assert_int_equal(lr_fail_memory(&err, "the table", 77), LR_EMEMORY);
-    assert_int_equal(err.status, LR_EMEMORY);
-    assert_string_equal(err.message, "out of memory: 77 bytes for the table were refused");
 }
 
 static void sizes_are_never_shown_as_none(void **state) {
@@ -258,6 +255,29 @@ static void sizes_are_never_shown_as_none(void **state) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_string_equal(lr_gb(rows[i].bytes, rows[i].decimals).text, rows[i].text);
+}
+
+/* All messages of exit status 4 begin alike, with the bytes and what they were for. */
+static void refusals_are_alike(void **state) {
+    (void)state;
+    struct lr_error err;
+    const uint64_t gb = UINT64_C(1) << 30;
+    assert_int_equal(lr_refuse_memory(&err, "the KV cache", gb * 5 / 2, gb / 4, "-c %d", 7), LR_EMEMORY);
+    assert_int_equal(err.status, LR_EMEMORY);
+    assert_string_equal(
+        err.message, "Cannot allocate 2.50 GB. Available memory: 0.25 GB (the KV cache: 2,684,354,560 bytes; "
+                     "-c 7)");
+    assert_int_equal(lr_refuse_tensor(&err, "'x'", 9 * gb, "leave it out"), LR_EMEMORY);
+    assert_string_equal(err.message,
+                        "Single tensor allocation too large: 'x': 9,663,676,416 bytes (9.00 GB), "
+                        "8.00 GB at most (leave it out)");
+    assert_int_equal(lr_fail_memory(&err, "the table", 77), LR_EMEMORY);
+    assert_int_equal(err.status, LR_EMEMORY);
+    assert_int_equal(strncmp(err.message, "Cannot allocate 77 bytes. Available memory: ", 44), 0);
+    assert_non_null(strstr(err.message, " GB (the table: 77 bytes; "));
+    assert_int_equal(lr_fail_memory(&err, "the model", UINT64_C(1) << 50), LR_EMEMORY);
+    assert_int_equal(strncmp(err.message, "Cannot allocate 1048576.00 GB. Available memory: ", 49), 0);
+    assert_int_equal(lr_fail_memory(NULL, "the table", 77), LR_EMEMORY);
 }
 
 static enum lr_status forward(enum lr_status inner, int *reached) {
@@ -344,6 +364,7 @@ int main(void) {
         cmocka_unit_test(line_holds_no_controls),
         cmocka_unit_test(message_may_quote_the_one_before),
         cmocka_unit_test(sizes_are_never_shown_as_none),
+        cmocka_unit_test(refusals_are_alike),
         cmocka_unit_test(try_forwards_a_failure),
         cmocka_unit_test(dtypes_are_named_and_sized),
         cmocka_unit_test(log_goes_to_the_sink_alone),
