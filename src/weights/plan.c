@@ -152,6 +152,7 @@ static void place_streamed(const struct plan_facts *f, const struct owned *o, ui
 static void place(const struct plan_facts *f, const struct owned *o, uint64_t *pinned, struct lr_plan *out) {
     for (size_t i = 0; i < f->n_tensors; i++) pinned[i] = 0;
     if (out->mode == LR_LOAD_STREAM && out->fits) place_streamed(f, o, pinned, out);
+    if (out->mode == LR_LOAD_STREAM && !out->fits) out->ring = f->ring ? f->ring : beside(f, LR_LOAD_STREAM);
     if (out->mode != LR_LOAD_RESIDENT) return;
     place_all(f, pinned);
     place_sum(f, pinned, &out->pinned, &out->pins, &out->streamed);
@@ -198,14 +199,20 @@ void plan_judge(const struct plan_facts *f, struct lr_plan *out) {
     judge(f, out);
 }
 
+/* The parts and their sum. Reading the tokenizer comes first, when the rest is not there yet. */
+static void add_up(const struct plan_facts *f, const struct owned *o, struct lr_plan *out) {
+    if (o->sum == UINT64_MAX || lr_add_u64(o->sum - o->kv + out->kv_now, out->pins + out->ring, &out->need))
+        out->need = UINT64_MAX;
+    if (out->need < f->opening + f->fixed) out->opening = f->opening + f->fixed - out->need;
+    out->need += out->opening;
+}
+
 void plan_make(const struct plan_facts *f, uint64_t *pinned, struct lr_plan *out) {
     struct owned o = judge(f, out);
     for (size_t i = 0; i < f->n_tensors; i++) out->weights += f->tensors[i].record->bytes;
     out->kv_now = f->filled && f->filled < out->context ? owned_with(f, f->filled, out->chunk).kv : o.kv;
     place(f, &o, pinned, out);
     out->mapped = out->mode == LR_LOAD_MAP ? out->weights : 0;
-    if (o.sum == UINT64_MAX || lr_add_u64(o.sum - o.kv + out->kv_now, out->pins + out->ring, &out->need))
-        out->need = UINT64_MAX;
-    if (out->need < f->opening + f->fixed) out->need = f->opening + f->fixed;
+    add_up(f, &o, out);
     predict_speed(f, out);
 }

@@ -140,6 +140,7 @@ static void check(const struct model *m, const struct lr_plan *p) {
     require(p->context_that_fits <= f->maximum);
     if (!p->fits) return;
     require(p->need <= f->budget); /* never over budget */
+    require(p->need == p->kv_now + p->work + p->ring + p->tokenizer + p->fixed + p->pins + p->opening);
     require(p->kv_now <= p->kv && (f->filled || p->kv_now == p->kv));
     require(p->least <= f->budget);
     check_essential_first(m, p);

@@ -259,7 +259,9 @@ static void the_plan_adds_up(void **state) {
     struct lr_plan p;
     assert_int_equal(lr_plan(e, NULL, true, &p, NULL), LR_OK);
     assert_true(p.fits);
-    assert_int_equal(p.need, p.kv + p.work + p.tokenizer + p.fixed + p.ring + p.pins);
+    uint64_t rest = p.work + p.tokenizer + p.fixed;
+    assert_int_equal(p.need, p.kv_now + rest + p.ring + p.pins + p.opening);
+    assert_int_equal(p.need_full, p.kv + rest + p.ring_full + p.pins_full + p.opening_full);
     uint64_t bytes = 0;
     for (size_t i = 0; i < p.n_tensors; i++) bytes += p.tensors[i].bytes;
     assert_int_equal(bytes, p.weights);
