@@ -88,6 +88,8 @@ def prediction(run):
     if not plan or run.status != 0 or run.peak_anon is None:
         return None
     ratios = {key: said["timings"][key] / plan["predicted"][key] for key in SPEEDS if plan["predicted"].get(key)}
+    if plan["mode"] == "map":
+        ratios.pop("load_s", None)  # comes in during the first pass
     return run.peak_anon - plan["need"]["total"], ratios
 
 
