@@ -9,11 +9,11 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
-#define MIB         (UINT64_C(1) << 20)
-#define STRIPE      (16 * MIB) /* read on end: as weights are, and so that a seek does not count */
-#define LEAST_FILE  (64 * MIB)
-#define MOST_DEPTH  32
-#define STACK       (128u << 10)
+#define MIB        (UINT64_C(1) << 20)
+#define STRIPE     (16 * MIB) /* read on end: as weights are, and so that a seek does not count */
+#define LEAST_FILE (64 * MIB)
+#define MOST_DEPTH 32
+#define STACK      (128u << 10)
 
 /* By bytes in flight, the first least: more is taken unless it is clearly slower. Here the readers have the
  * processors to themselves; while products run they wait for their turn, and what is in flight keeps the disk

@@ -9,9 +9,11 @@
 /* The weights of a pass take so much longer than the same products in a block of memory: they are mapped in
  * small pages, and some of the block is found in a cache (measured: 1.04 to 1.15). */
 #define PASS_FACTOR 1.08
-/* Attention, and all that is no product of a weight, beside the products of a prompt (measured: 1.03 to 1.2). */
+/* Attention, and all that is no product of a weight, beside the products of a prompt (measured: 1.03 to 1.2).
+ */
 #define PREFILL_FACTOR 1.06
-/* What the disk gives while products run on the same processors (measured: 0.90 to 0.94 of its rate alone). */
+/* What the disk gives while products run on the same processors (measured: 0.90 to 0.94 of its rate alone).
+ */
 #define STREAM_SHARE 0.92
 /* Bytes a second of memory that the system clears before it is pinned. */
 #define CLEAR_RATE 12e9
@@ -37,7 +39,8 @@ static void count_work(const struct plan_facts *f, double *layers, double *head)
 void predict_speed(const struct plan_facts *f, struct lr_plan *p) {
     const struct plan_rates *r = &f->rates;
     double disk = p->streamed ? (double)p->streamed / (r->disk > 0 ? r->disk * STREAM_SHARE : 1) : 0;
-    double token = (double)place_pass_bytes(f) * PASS_FACTOR / (r->product > 0 ? r->product : 1), layers, head;
+    double token = (double)place_pass_bytes(f) * PASS_FACTOR / (r->product > 0 ? r->product : 1), layers,
+           head;
     count_work(f, &layers, &head);
     bool disk_known = r->disk > 0 || !p->streamed;
     if (r->product > 0 && disk_known) p->decode_tok_s = 1 / greater(disk, token + LAYER_SECONDS * f->layers);

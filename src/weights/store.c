@@ -54,9 +54,7 @@ static void tear_down(struct store *s) {
     stream_close(&s->stream);
     readers_destroy(s->readers);
     s->readers = NULL;
-    lr_free(s->ahead);
-    s->ahead = NULL;
-    s->n_ahead = 0;
+    ahead_close(&s->ahead);
     arena_destroy(&s->ring);
     pins_close(&s->pins);
     for (size_t i = 0; s->maps && i < s->catalog->n_files; i++) {
@@ -90,6 +88,7 @@ static enum lr_status map_files(struct store *s, struct lr_error *err) {
                            s->catalog->files[i].path, (unsigned long long)s->catalog->files[i].size,
                            (unsigned long long)map->size);
         if (map->base && s->setup.guard) LR_TRY(fault_guard(map->base, map->size, &s->torn, err));
+        if (map->base) pages_want_large(map->base, map->size);
     }
     return LR_OK;
 }
@@ -250,38 +249,13 @@ void store_unpin(struct store *s, const uint64_t *pinned) {
 
 /* ---- bringing mapped files in */
 
-#define AHEAD_BLOCK   (UINT64_C(1) << 20)
-#define AHEAD_MOST    2048u
-#define AHEAD_READERS 4u
-
-static size_t count_blocks(const struct store *s, uint64_t block) {
-    size_t n = 0;
-    for (size_t i = 0; i < s->n_tensors; i++) n += (s->tensors[i].record->bytes + block - 1) / block;
-    return n;
-}
-
-static void want_tensor(struct store *s, size_t i, uint64_t block) {
-    const struct tensor_record *t = s->tensors[i].record;
-    for (uint64_t at = 0; at < t->bytes; at += block) {
-        struct read_request *q = &s->ahead[s->n_ahead++];
-        *q = (struct read_request){.file = &s->files[t->file], .begin = t->offset + at};
-        q->end = q->begin + (t->bytes - at < block ? t->bytes - at : block);
-        q->mapped = (char *)s->maps[t->file].base + q->begin;
-        readers_submit(s->readers, q);
-    }
-}
-
 enum lr_status store_want(struct store *s, size_t begin, size_t end, struct lr_error *err) {
-    uint64_t block = store_file_bytes(s) / AHEAD_MOST;
-    if (block < AHEAD_BLOCK) block = AHEAD_BLOCK;
-    if (!s->readers) LR_TRY(readers_create(AHEAD_READERS, &s->readers, err));
-    if (!s->ahead) {
-        size_t n = count_blocks(s, block);
-        s->ahead = lr_calloc(n, sizeof *s->ahead);
-        if (!s->ahead) return lr_fail_memory(err, "requests to read ahead", n * sizeof *s->ahead);
+    if (!s->ahead.request) LR_TRY(ahead_open(s->files, s->maps, s->catalog->n_files, &s->ahead, err));
+    for (size_t i = begin; i < end; i++) {
+        const struct tensor_record *t = s->tensors[i].record;
+        if (s->tensors[i].kind != WEIGHT_ROWS)
+            ahead_want(&s->ahead, t->file, t->offset, t->offset + t->bytes);
     }
-    for (size_t i = begin; i < end; i++)
-        if (s->tensors[i].kind != WEIGHT_ROWS) want_tensor(s, i, block);
     return LR_OK;
 }
 

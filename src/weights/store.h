@@ -11,6 +11,7 @@
 
 #include "kernel/kernel.h"
 #include "sys/file.h"
+#include "weights/ahead.h"
 #include "weights/pins.h"
 #include "weights/place.h"
 #include "weights/plan.h"
@@ -46,8 +47,7 @@ struct store {
     struct arena ring;
     struct readers *readers;
     struct stream stream;
-    struct read_request *ahead; /* [n_ahead] what is brought in ahead of a first use */
-    size_t n_ahead;
+    struct ahead ahead;
     pthread_mutex_t turn;
     store_boundary_fn *on_boundary;
     void *boundary_ctx;

@@ -142,9 +142,6 @@ static void maps(void **state) {
     assert_int_equal(file_map_open(at("map"), &map, &err), LR_OK);
     assert_int_equal(map.size, 10);
     assert_memory_equal(map.data, "0123456789", 10);
-    file_map_want(&map, 3, 10);
-    file_map_want(&map, 3, UINT64_MAX);
-    file_map_want(&map, 10, 3);
     assert_true(file_map_cached(&map) == 1);
     file_map_close(&map);
     assert_null(map.data);
