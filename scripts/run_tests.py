@@ -14,7 +14,6 @@ import concurrent.futures
 import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys

@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-sys.path.insert(0, os.path.abspath("scripts"))
-import run_tests  # noqa: E402
+import run_tests
 
 ALL = """[==========] Running 4 test(s).
 [ RUN      ] one
