@@ -82,6 +82,16 @@ static bool can_be_cold(const struct disk_file *f) {
     return false;
 }
 
+/* A pattern that is not in the cache; the test is skipped where there are none. */
+static struct disk_file open_cold(const char *name, uint64_t size) {
+    struct disk_file f = open_pattern(at(name), size);
+    if (!can_be_cold(&f)) {
+        disk_close(&f);
+        skip();
+    }
+    return f;
+}
+
 /* Aligned memory for a superset, with a border behind it that nobody may touch. */
 enum { BORDER = 64 };
 static uint8_t *make_room(const struct disk_file *f, uint64_t bytes) {
@@ -252,11 +262,7 @@ static int64_t note(void *ctx, uint64_t offset, uint64_t bytes) {
 
 static void leaves_the_page_cache_as_it_was(void **state) {
     (void)state;
-    struct disk_file f = open_pattern(at("cache"), 4 * MIB);
-    if (!can_be_cold(&f)) {
-        disk_close(&f);
-        skip();
-    }
+    struct disk_file f = open_cold("cache", 4 * MIB);
     for (int way = DISK_DIRECT; way <= DISK_BUFFERED; way++) {
         read_is_right(&f, MIB + 100, 2 * MIB + 100, (enum disk_way)way);
         usleep(50000); /* what is read ahead comes later */
@@ -276,11 +282,7 @@ static void leaves_the_page_cache_as_it_was(void **state) {
 
 static void takes_what_is_cached(void **state) {
     (void)state;
-    struct disk_file f = open_pattern(at("warm"), 4 * MIB);
-    if (!can_be_cold(&f)) {
-        disk_close(&f);
-        skip();
-    }
+    struct disk_file f = open_cold("warm", 4 * MIB);
     for (int way = DISK_DIRECT; way <= DISK_BUFFERED; way++) {
         struct asked a = {0};
         copy_is_right(&f, MIB, 2 * MIB);
@@ -305,11 +307,7 @@ static void takes_what_is_cached(void **state) {
 
 static void tells_what_is_cached(void **state) {
     (void)state;
-    struct disk_file f = open_pattern(at("told"), 4 * MIB);
-    if (!can_be_cold(&f)) {
-        disk_close(&f);
-        skip();
-    }
+    struct disk_file f = open_cold("told", 4 * MIB);
     enum disk_look found = f.look;
     for (int look = (int)found; look <= DISK_LOOK_MINCORE; look++) {
         f.look = (enum disk_look)look;
