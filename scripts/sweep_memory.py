@@ -2,6 +2,7 @@
 """Runs a model under every memory limit from far too little to plenty: same ids, or a clear refusal, and never more than allowed.
 
 usage: sweep_memory.py MODEL_DIR [--percent 5:120:5] [--runs-from 40] [--predictions] [--build build/release] [--timeout 300] [--json OUT]
+                       [-- OPTIONS OF llm-run]
        sweep_memory.py MODEL_DIR --mem-limit-steps [FIRST:LAST]     (MiB, steps of one; no control groups, no root)
 
 The limits are shares of the weights, each set as a real memory control group (scripts/cgroup.py), the files dropped and shown
@@ -20,12 +21,12 @@ import glob
 import json
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 
 import cgroup
 import disk
+import program
 
 MIB = 1 << 20
 REFUSED = 4
@@ -37,13 +38,7 @@ def command(a, more=()):
     prompt, n = ("1,2,3", 8)
     if a.predictions:  # to the last position
         prompt, n = ",".join(str(i) for i in range(1, CONTEXT - FILLED_BY + 1)), FILLED_BY
-    return [f"{a.build}/llm-run", "--json", "-q", "--ids", "-n", str(n), "--greedy", "--ignore-eos", "-c", str(CONTEXT), *a.options, *more,
-            a.model, prompt]
-
-
-def weight_bytes(a):
-    out = subprocess.run([f"{a.build}/llm-run", "--info", "--json", a.model], capture_output=True, check=True).stdout
-    return json.loads(out)["weight_bytes"]
+    return program.greedy(a, n, "-c", str(CONTEXT), *a.more, *more, prompt=prompt)
 
 
 def reference(a):
@@ -77,7 +72,7 @@ def run_limited(a, limit, files):
 def planned(a, limit):
     """What --plan says under the limit, or None where it refuses; the rates are not those of an earlier run."""
     with cgroup.Group(limit) as group, tempfile.TemporaryDirectory() as cache:
-        run = cgroup.run_command([f"{a.build}/llm-run", "--plan", "--json", "-c", str(CONTEXT), "--cache-dir", cache, *a.options, a.model],
+        run = cgroup.run_command([f"{a.build}/llm-run", "--plan", "--json", "-c", str(CONTEXT), "--cache-dir", cache, *a.more, a.model],
                                  group, a.timeout)
     return json.loads(run.stdout) if run.status == 0 else None
 
@@ -136,7 +131,7 @@ def cells(name, limit, run, wrong):
 
 def sweep(a):
     """Runs and prints all rows: their facts."""
-    weights, wanted, files = weight_bytes(a), reference(a), glob.glob(f"{glob.escape(a.model)}/*.safetensors")
+    weights, wanted, files = program.info(a)["weight_bytes"], reference(a), glob.glob(f"{glob.escape(a.model)}/*.safetensors")
     limits = limits_by_share(a, weights) if a.mem_limit_steps is None else limits_by_step(a, weights)
     rows, has_run = [], False
     print("| limit | MiB | budget | peak anonymous | pinned | streamed | s | result |\n" + "|---" * 8 + "|")
@@ -171,16 +166,13 @@ def numbers(count):
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("model")
     p.add_argument("--percent", type=numbers(3), default=(5, 120, 5), metavar="FIRST:LAST:STEP")
     p.add_argument("--runs-from", type=int, default=40, metavar="PERCENT", help="from here on a refusal is wrong")
     p.add_argument("--mem-limit-steps", type=numbers(2), nargs="?", const=(), metavar="FIRST:LAST")
     p.add_argument("--predictions", action="store_true", help="fill the context; compare with --plan")
-    p.add_argument("--build", default="build/release")
     p.add_argument("--timeout", type=float, default=300, help="seconds for one run")
     p.add_argument("--json", metavar="OUT")
-    p.add_argument("options", nargs="*", help="options of llm-run, after --")
-    return p.parse_args()
+    return program.options(p)
 
 
 def main():

@@ -2,6 +2,7 @@
  * with more or less of them pinned, by 1 to 3 threads, in passes of any length. */
 #include "support/support.h"
 
+#include "support/folder.h"
 #include "support/safetensors.h"
 
 #include "run/session.h"
@@ -22,7 +23,6 @@ enum { DIM = 512, FFN = 1400, LAYERS = 4, KV = 128, VOCAB = 7000, MOST = 3 + 9 *
     "\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\"hidden_act\":\"silu\",\"eos_token_id\":2,"               \
     "\"tie_word_embeddings\":false,\"dtype\":\"bfloat16\"}"
 
-static char *folder;
 static char names[MOST][64];
 static struct support_tensor list[MOST];
 static size_t count;
@@ -56,8 +56,7 @@ static void add_layer(int layer) {
 }
 
 static int make_model(void **state) {
-    (void)state;
-    folder = support_make_folder();
+    folder_setup(state);
     support_write_file(folder, "config.json", CONFIG, strlen(CONFIG));
     strcpy(names[count], "model.embed_tokens.weight");
     add(VOCAB, DIM);
@@ -68,12 +67,6 @@ static int make_model(void **state) {
     add(VOCAB, DIM);
     support_write_safetensors(folder, "model.safetensors", list, count, 5);
     for (size_t i = 0; i < count; i++) free((void *)(uintptr_t)list[i].data);
-    return 0;
-}
-
-static int remove_model(void **state) {
-    (void)state;
-    support_remove_folder(folder);
     return 0;
 }
 
@@ -203,12 +196,11 @@ static void chosen(void **state) {
 
 /* Writes the file's last byte, as it was, at the first read. */
 static int64_t write_at_first(void *ctx, uint64_t offset, uint64_t bytes) {
-    char path[4096], byte;
+    char byte;
     (void)offset;
     (void)bytes;
     if (atomic_exchange((atomic_int *)ctx, 1)) return INT64_MAX;
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    int fd = open(path, O_RDWR);
+    int fd = open(at("model.safetensors"), O_RDWR);
     off_t last = lseek(fd, -1, SEEK_END);
     assert_true(fd >= 0 && pread(fd, &byte, 1, last) == 1 && pwrite(fd, &byte, 1, last) == 1);
     close(fd);
@@ -238,5 +230,5 @@ int main(void) {
         cmocka_unit_test(mapped),   cmocka_unit_test(resident), cmocka_unit_test(all_pinned),
         cmocka_unit_test(streamed), cmocka_unit_test(chosen),   cmocka_unit_test(written_to_while_copied),
     };
-    return cmocka_run_group_tests_name("memory bits", tests, make_model, remove_model);
+    return cmocka_run_group_tests_name("memory bits", tests, make_model, folder_teardown);
 }

@@ -3,6 +3,7 @@
  * byte. */
 #include "support/support.h"
 
+#include "support/folder.h"
 #include "support/safetensors.h"
 
 #include "base/mem.h"
@@ -36,7 +37,6 @@ static const struct shape shapes[] = {
 };
 enum { N = sizeof shapes / sizeof *shapes, HEAD = N - 1 };
 
-static char *folder;
 static uint8_t *bytes_of[N];
 static struct catalog catalog;
 static struct plan_tensor tensors[N];
@@ -77,8 +77,7 @@ static void open_model(unsigned mod8) {
 }
 
 static int make_model(void **state) {
-    (void)state;
-    folder = support_make_folder();
+    folder_setup(state);
     support_write_file(folder, "config.json", "{}", 2);
     uint64_t seed = 1;
     for (size_t i = 0; i < N; i++) {
@@ -90,11 +89,9 @@ static int make_model(void **state) {
 }
 
 static int remove_model(void **state) {
-    (void)state;
     catalog_close(&catalog);
-    support_remove_folder(folder);
     for (size_t i = 0; i < N; i++) free(bytes_of[i]);
-    return 0;
+    return folder_teardown(state);
 }
 
 /* ---- a store of it */
