@@ -169,7 +169,8 @@ static void measure_products(const struct trial *t, double *v) {
     for (size_t i = 0; i < t->n; i++) {
         struct tensor_view w = t->layer[i];
         bytes += (double)view_bytes(&w);
-        work += (double)((w.rows + PREFILL_SHARE - 1) / PREFILL_SHARE * w.cols) * (double)t->tokens;
+        uint64_t rows = (w.rows + PREFILL_SHARE - 1) / PREFILL_SHARE;
+        work += (double)rows * (double)w.cols * (double)t->tokens;
     }
     v[0] = bytes / median_pass(t, 1, 1, PRODUCT_SECONDS);
     v[1] = work / median_pass(t, t->tokens, PREFILL_SHARE, PREFILL_SECONDS);
