@@ -20,7 +20,8 @@ struct lr_session {
     struct kv_sequence sequence;
     struct forward_work work;
     struct sampler sampler;
-    float *logits; /* [vocab] after the last token */
+    float *logits;        /* [vocab] after the last token */
+    struct log_sum *sums; /* [work.chunk] of the tokens that are being scored */
     bool has_logits;
     uint32_t position, context;
     uint64_t bytes;   /* of the arena */

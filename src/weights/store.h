@@ -77,12 +77,14 @@ enum lr_status store_want(struct store *s, size_t begin, size_t end, struct lr_e
 void store_begin(struct store *s, bool head);
 void store_end(struct store *s);
 
-/* A tensor on loan. `view`: rows [first, first + view.rows) of it, valid until the next call. */
+/* A tensor on loan. `view`: rows [first, first + view.rows) of it, valid until the next call. `most_rows` is
+ * the borrower's to set: a piece that is in memory is then no longer than that, rounded up to whole units. */
 struct loan {
     const struct tensor_record *record;
     struct tensor_view view;
     uint64_t first;
     uint64_t next; /* unit */
+    uint64_t most_rows;
     bool streamed; /* the view is a block of the ring */
 };
 struct loan store_lend(const struct tensor_record *t);
