@@ -6,8 +6,7 @@
 struct scoring {
     struct lr_session *session;
     const uint32_t *ids; /* [n] */
-    size_t n;
-    float *logprobs; /* [n] */
+    float *logprobs;     /* [n] */
 };
 
 struct scoring_block {
@@ -24,7 +23,6 @@ static void score_token(void *ctx, uint32_t row, uint32_t thread) {
     const float *logits = b->logits + (size_t)row * b->n_ids;
     size_t next = (size_t)b->position + row + 1;
     (void)thread;
-    if (next >= sc->n) return;
     struct log_sum *sum = &sc->session->sums[row];
     uint32_t id = sc->ids[next];
     if (b->first_id == 0) *sum = log_sum_begin();
@@ -42,10 +40,12 @@ static void score_block(void *ctx, const struct logits_block *logits) {
 
 enum lr_status lr_session_score(struct lr_session *session, const uint32_t *ids, size_t n_ids,
                                 float *logprobs, struct lr_error *err) {
-    struct scoring sc = {session, ids, n_ids, logprobs};
+    struct scoring sc = {session, ids, logprobs};
     lr_session_reset(session);
     for (size_t i = 0; i < n_ids; i++) logprobs[i] = NAN;
-    LR_TRY(session_read(session, ids, n_ids, n_ids, FORWARD_ALL, score_block, &sc, err));
+    LR_TRY(session_check(session, ids, n_ids, err));
+    if (n_ids > 1) LR_TRY(session_read(session, ids, n_ids - 1, n_ids, FORWARD_ALL, score_block, &sc, err));
+    lr_session_reset(session); /* without its last token it is no text to go on with */
     for (size_t i = 1; i < n_ids; i++)
         if (isnan(logprobs[i]))
             return lr_fail(

@@ -220,8 +220,8 @@ static enum lr_status refuse_id(const struct lr_engine *e, uint32_t id, struct l
                    e->spec.vocab);
 }
 
-static enum lr_status check_room(const struct lr_session *s, const uint32_t *ids, size_t n,
-                                 struct lr_error *err) {
+enum lr_status session_check(const struct lr_session *s, const uint32_t *ids, size_t n,
+                             struct lr_error *err) {
     uint32_t most = s->engine->spec.max_context;
     if (n > s->context - s->position)
         return lr_fail(
@@ -260,7 +260,7 @@ static bool layer_done(void *ctx, uint32_t layer) {
 enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n, uint64_t rope_length,
                             enum forward_logits want, forward_logits_fn *on_logits, void *ctx,
                             struct lr_error *err) {
-    LR_TRY(check_room(s, ids, n, err));
+    LR_TRY(session_check(s, ids, n, err));
     LR_TRY(monitor_before_pass(s->engine, s->position + (uint32_t)n, err));
     LR_TRY(kv_sequence_reserve(&s->sequence, s->position + (uint32_t)n, err));
     for (size_t at = 0; at < n;) {
