@@ -54,11 +54,13 @@ static enum lr_status check_ids(const struct model_spec *s, const struct forward
     return LR_OK;
 }
 
-/* The rows of the embedding. `normed` is free at this point: it takes a row as it is in the file. */
+/* The rows of the embedding, whose reads from a disk all begin before the first is waited for. `normed` is
+ * free at this point: it takes a row as it is in the file. */
 static enum lr_status embed(const struct model *m, struct forward_work *w, const struct forward_pass *pass,
                             struct lr_error *err) {
     const struct tensor_record *t = m->binding->embed;
     size_t dim = m->spec->dim;
+    for (uint32_t i = 0; i < pass->n && pass->n > 1; i++) store_ahead(m->store, t, pass->ids[i], 1);
     for (uint32_t i = 0; i < pass->n; i++) {
         LR_TRY(store_copy(m->store, t, pass->ids[i], 1, w->normed, err));
         m->matmul->kernels->widen[t->dtype](w->normed, w->x + i * dim, dim);

@@ -362,14 +362,24 @@ bool store_next(struct store *s, struct loan *loan, enum lr_status *status, stru
     return *status == LR_OK;
 }
 
+/* Whether the first `bytes` of the tensor are all pinned. */
+static bool is_pinned(const struct store *s, const struct tensor_record *t, uint64_t bytes) {
+    uint32_t i = s->order[t - s->catalog->tensors];
+    return i != NO_PLACE && s->pins.count && bytes <= units_bytes(t, s->pinned[i]);
+}
+
+void store_ahead(const struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n) {
+    uint64_t row = units_row_bytes(t), from = first * row, end = from + n * row;
+    if (!is_pinned(s, t, end)) disk_ahead(&s->files[t->file], t->offset + from, t->offset + end);
+}
+
 enum lr_status store_copy(struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n,
                           void *out, struct lr_error *err) {
     uint64_t row = units_row_bytes(t), from = first * row, bytes = n * row;
-    uint32_t i = s->order[t - s->catalog->tensors];
     if (s->mode == LR_LOAD_MAP)
         memcpy(out, s->maps[t->file].data + t->offset + from, bytes);
-    else if (i != NO_PLACE && s->pins.count && from + bytes <= units_bytes(t, s->pinned[i]))
-        memcpy(out, pins_at(&s->pins, i, from), bytes);
+    else if (is_pinned(s, t, from + bytes))
+        memcpy(out, pins_at(&s->pins, s->order[t - s->catalog->tensors], from), bytes);
     else
         return disk_copy(&s->files[t->file], t->offset + from, t->offset + from + bytes, out, err);
     return LR_OK;

@@ -92,6 +92,9 @@ struct loan store_lend(const struct tensor_record *t);
 bool store_next(struct store *s, struct loan *loan, enum lr_status *status, struct lr_error *err);
 /* Gives a loan back before its end. */
 void store_give_back(struct store *s, struct loan *loan);
+/* Has rows [first, first + n) begin to come into memory, where they are not copied there: store_copy() will
+ * be asked for them. */
+void store_ahead(const struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n);
 /* Copies rows [first, first + n) as they are in the file. */
 enum lr_status store_copy(struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n,
                           void *out, struct lr_error *err);
