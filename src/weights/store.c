@@ -282,7 +282,7 @@ static struct tensor_view view_of(const struct tensor_record *t, const void *dat
 }
 
 struct loan store_lend(const struct tensor_record *t) {
-    return (struct loan){.record = t};
+    return (struct loan){.record = t, .most_rows = UINT64_MAX};
 }
 
 void store_give_back(struct store *s, struct loan *loan) {
@@ -311,8 +311,11 @@ static enum lr_status show_streamed(struct store *s, struct loan *loan, size_t i
 /* A piece of what is pinned is no larger than this many units: between two pieces memory is looked at. */
 #define PIECE 16u
 
-static uint64_t pinned_end(const struct store *s, size_t i, uint64_t next) {
-    return s->pinned[i] - next > PIECE ? next + PIECE : s->pinned[i];
+/* The end of a piece of units that are in memory up to `end`. */
+static uint64_t piece_end(const struct loan *loan, uint64_t end, uint64_t most) {
+    uint64_t rows = units_rows(loan->record), liked = loan->most_rows / rows + (loan->most_rows % rows > 0);
+    if (most > liked) most = liked;
+    return end - loan->next > most ? loan->next + most : end;
 }
 
 bool store_next(struct store *s, struct loan *loan, enum lr_status *status, struct lr_error *err) {
@@ -325,22 +328,32 @@ bool store_next(struct store *s, struct loan *loan, enum lr_status *status, stru
     if (*status != LR_OK || loan->next >= all) return false;
     size_t i = s->order[t - s->catalog->tensors];
     if (s->mode == LR_LOAD_MAP)
-        show(loan, s->maps[t->file].data + t->offset, all);
+        show(loan, s->maps[t->file].data + t->offset + units_bytes(t, loan->next), piece_end(loan, all, all));
     else if (loan->next < s->pinned[i])
-        show(loan, pins_at(&s->pins, i, units_bytes(t, loan->next)), pinned_end(s, i, loan->next));
+        show(loan, pins_at(&s->pins, i, units_bytes(t, loan->next)), piece_end(loan, s->pinned[i], PIECE));
     else
         *status = show_streamed(s, loan, i, err);
     return *status == LR_OK;
 }
 
+/* Whether the first `bytes` of the tensor are all pinned. */
+static bool is_pinned(const struct store *s, const struct tensor_record *t, uint64_t bytes) {
+    uint32_t i = s->order[t - s->catalog->tensors];
+    return i != NO_PLACE && s->pins.count && bytes <= units_bytes(t, s->pinned[i]);
+}
+
+void store_ahead(const struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n) {
+    uint64_t row = units_row_bytes(t), from = first * row, end = from + n * row;
+    if (!is_pinned(s, t, end)) disk_ahead(&s->files[t->file], t->offset + from, t->offset + end);
+}
+
 enum lr_status store_copy(struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n,
                           void *out, struct lr_error *err) {
     uint64_t row = units_row_bytes(t), from = first * row, bytes = n * row;
-    uint32_t i = s->order[t - s->catalog->tensors];
     if (s->mode == LR_LOAD_MAP)
         memcpy(out, s->maps[t->file].data + t->offset + from, bytes);
-    else if (i != NO_PLACE && s->pins.count && from + bytes <= units_bytes(t, s->pinned[i]))
-        memcpy(out, pins_at(&s->pins, i, from), bytes);
+    else if (is_pinned(s, t, from + bytes))
+        memcpy(out, pins_at(&s->pins, s->order[t - s->catalog->tensors], from), bytes);
     else
         return disk_copy(&s->files[t->file], t->offset + from, t->offset + from + bytes, out, err);
     return LR_OK;

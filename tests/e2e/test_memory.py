@@ -62,6 +62,21 @@ def test_the_same_answer_where_most_is_streamed(small, reference):
     assert memory["weights_streamed"] > 20 * MIB
 
 
+@needs_true_memory
+@pytest.mark.parametrize("options", [("-T", "3"), ("--prefill-chunk", "16"), ("-T", "1", "--prefill-chunk", "7")])
+def test_the_same_scores_where_most_is_streamed(model, options):
+    """Of the head too, whose pieces each serve a whole chunk."""
+    ask = ("-q", "--json", "--score", "--ids", "--matmul", "native")
+    text = ",".join(str((i * 977 + 5) % 8192) for i in range(100))
+    mapped = llm_run(*ask, "--load", "map", "-T", "2", model, text)
+    streamed = llm_run(*ask, "--mem-limit", "26M", *options, model, text)
+    assert mapped.status == 0 and len(mapped.json()["logprobs"]) == 100, mapped
+    assert streamed.out == mapped.out, streamed
+    plan = llm_run("--plan", "--json", "--mem-limit", "26M", "-c", "100", *options, model).json()
+    head = next(t for t in plan["tensors"] if t["name"] == "lm_head.weight")
+    assert head["pinned"] < head["bytes"], head
+
+
 def limits(model):
     last = math.ceil(1.2 * os.path.getsize(model / "model.safetensors") / MIB) + 16
     every = 1 if os.environ.get("LR_TEST_SWEEP") == "full" else 7
@@ -254,7 +269,7 @@ def test_a_tensor_of_9_gb_is_planned_and_streamed(huge):
 def test_a_tensor_of_9_gb_is_not_copied(huge, more, otherwise):
     line = refused(llm_run("--load", "resident", "--ids", "-n", "1", *more, huge, "1"), 4)
     assert re.fullmatch(r"llm-run: Single tensor allocation too large: 'model\.embed_tokens\.weight' has 9,830,400,000 bytes "
-                        rf"\(9\.16 GB\), a copy may have 8\.00 GB \(without --load it would be {otherwise}: needs \d+\.\d\d GB\)", line), line
+                        rf"\(9\.16 GB\), a copy may have 8\.00 GB \(without --load it would be {otherwise}: needs \d+\.\d+ (GB|MiB)\)", line), line
     p = plan(huge, "--load", "resident", *more)
     assert not p["fits"] and any("8.00 GB" in a for a in p["advice"]), p["advice"]
 

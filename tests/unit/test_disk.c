@@ -344,6 +344,24 @@ static int look_at_a_file_of_roots(void) {
     return rc;
 }
 
+/* Parts that were asked for ahead come by themselves, and little else. */
+static void brings_parts_ahead(void **state) {
+    (void)state;
+    struct disk_file f = open_pattern(at("parts-ahead"), 4 * MIB);
+    enum { PARTS = 60, STEP = 65536, BYTES = 5000 };
+    uint64_t pages = 2 * 4096 / (uint64_t)sysconf(_SC_PAGESIZE), wanted = PARTS * (pages ? pages : 1);
+    if (can_be_cold(&f)) {
+        for (uint64_t i = 0; i < PARTS; i++) disk_ahead(&f, i * STEP, i * STEP + BYTES);
+        for (double end = clock_now() + 10; clock_now() < end && pages_there(&f) < wanted;) usleep(1000);
+        assert_in_range(pages_there(&f), wanted, 2 * wanted);
+        for (uint64_t i = 0; i < PARTS; i++)
+            assert_int_equal(disk_cached(&f, i * STEP, i * STEP + BYTES), DISK_CACHED_WHOLE);
+        copy_is_right(&f, 7 * STEP, 7 * STEP + BYTES);
+    }
+    disk_ahead(&f, 4 * MIB - 5, 4 * MIB + 5000); /* behind the end: nothing happens */
+    disk_close(&f);
+}
+
 static void believes_no_answer_that_is_none(void **state) {
     (void)state;
     if (geteuid() != 0 || access("/etc/passwd", R_OK)) {
@@ -791,6 +809,7 @@ int main(void) {
         cmocka_unit_test(leaves_the_page_cache_as_it_was),
         cmocka_unit_test(takes_what_is_cached),
         cmocka_unit_test(tells_what_is_cached),
+        cmocka_unit_test(brings_parts_ahead),
         cmocka_unit_test(believes_no_answer_that_is_none),
         cmocka_unit_test(looking_costs_little),
         cmocka_unit_test(goes_on_or_fails_at_every_read),

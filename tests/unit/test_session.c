@@ -225,11 +225,15 @@ static void scores_are_the_logprobs_of_generation(void **state) {
     uint32_t vocab = lr_engine_info(e).vocab;
     assert_int_equal(lr_session_score(s, prompt, N_PROMPT, scores, NULL), LR_OK);
     assert_true(isnan(scores[0]));
-    lr_session_reset(s);
+    assert_int_equal(lr_session_position(s), 0);
     for (size_t i = 0; i + 1 < N_PROMPT; i++) {
         assert_int_equal(lr_session_feed_ids(s, prompt + i, 1, NULL), LR_OK);
         assert_true(scores[i + 1] == sampler_logprob(lr_session_logits(s), vocab, prompt[i + 1]));
     }
+    assert_int_equal(lr_session_score(s, prompt, 1, scores, NULL), LR_OK);
+    assert_true(isnan(scores[0]));
+    assert_int_equal(lr_session_score(s, prompt, 0, scores, NULL), LR_OK);
+    assert_int_equal(lr_session_score(s, (uint32_t[]){5, vocab}, 2, scores, NULL), LR_EUSAGE);
     lr_session_close(s);
     lr_engine_close(e);
 }
