@@ -193,7 +193,7 @@ enum lr_status lr_session_generate(struct lr_session *session, const struct lr_g
                                    lr_token_fn *on_token, void *ctx, struct lr_generate_result *result,
                                    struct lr_error *err);
 
-/* Log-probabilities of ids[1..n-1], each given all before it; logprobs[0] is NaN. Resets the session. */
+/* Log-probabilities of ids[1..n-1], each given all before it; logprobs[0] is NaN. Empties the session. */
 enum lr_status lr_session_score(struct lr_session *session, const uint32_t *ids, size_t n_ids,
                                 float *logprobs /* [n_ids] */, struct lr_error *err);
 

@@ -11,8 +11,8 @@ uint64_t pages_size(void);
 void *pages_reserve(uint64_t bytes);
 /* Makes a part of it readable and writable, zero until written; false when refused. */
 bool pages_use(void *from, uint64_t bytes);
-/* Asks for large pages where a range in use has room for them: what a disk writes to them by itself is much
- * faster than to small ones. PAGES_LARGE is their usual size, to align to. */
+/* Asks for large pages where a range in use, or a mapped file, has room for them: what a disk writes to them
+ * by itself is much faster than to small ones. PAGES_LARGE is their usual size, to align to. */
 #define PAGES_LARGE (UINT64_C(2) << 20)
 void pages_want_large(void *from, uint64_t bytes);
 /* Makes a part that was in use a reservation again, whose memory is the system's. */

@@ -54,8 +54,10 @@ static enum lr_status allocate_work(struct lr_session *s, const struct session_s
     LR_TRY(arena_alloc(&s->arena, (uint64_t)e->spec.vocab * sizeof(float), "logits", &p, err));
     s->logits = p;
     LR_TRY(sampler_allocate(&s->arena, e->spec.vocab, &s->sampler, err));
-    return forward_work_init(&s->arena, &e->spec, chunk < context ? chunk : context, context,
-                             threads_count(e->threads), &s->work, err);
+    if (chunk > context) chunk = context;
+    LR_TRY(arena_alloc(&s->arena, (uint64_t)chunk * sizeof *s->sums, "sums of scores", &p, err));
+    s->sums = p;
+    return forward_work_init(&s->arena, &e->spec, chunk, context, threads_count(e->threads), &s->work, err);
 }
 
 #define WAYS_OUT "a smaller -c or --prefill-chunk"
@@ -228,8 +230,8 @@ static enum lr_status refuse_id(const struct lr_engine *e, uint32_t id, struct l
                    e->spec.vocab);
 }
 
-static enum lr_status check_room(const struct lr_session *s, const uint32_t *ids, size_t n,
-                                 struct lr_error *err) {
+enum lr_status session_check(const struct lr_session *s, const uint32_t *ids, size_t n,
+                             struct lr_error *err) {
     uint32_t most = s->engine->spec.max_context;
     if (n > s->context - s->position)
         return lr_fail(
@@ -268,7 +270,7 @@ static bool layer_done(void *ctx, uint32_t layer) {
 enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n, uint64_t rope_length,
                             enum forward_logits want, forward_logits_fn *on_logits, void *ctx,
                             struct lr_error *err) {
-    LR_TRY(check_room(s, ids, n, err));
+    LR_TRY(session_check(s, ids, n, err));
     LR_TRY(monitor_before_pass(s->engine, s->position + (uint32_t)n, err));
     LR_TRY(kv_sequence_reserve(&s->sequence, s->position + (uint32_t)n, err));
     for (size_t at = 0; at < n;) {
@@ -297,10 +299,9 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
     return LR_OK;
 }
 
-static void keep_logits(void *ctx, uint32_t index, const float *logits) {
-    (void)index;
+static void keep_logits(void *ctx, const struct logits_block *b) {
     struct lr_session *s = ctx;
-    memcpy(s->logits, logits, (size_t)s->engine->spec.vocab * sizeof *logits);
+    memcpy(s->logits + b->first_id, b->logits, b->n_ids * sizeof *b->logits);
 }
 
 /* A weight that is not a number spreads to every logit: said at once, not answered with nonsense. */

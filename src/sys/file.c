@@ -232,13 +232,6 @@ void file_map_close(struct file_map *map) {
     *map = (struct file_map){0};
 }
 
-void file_map_want(const struct file_map *map, uint64_t begin, uint64_t end) {
-    if (end > map->size) end = map->size;
-    if (begin >= end) return;
-    begin &= ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
-    madvise((char *)map->base + begin, (size_t)(end - begin), MADV_WILLNEED);
-}
-
 double file_map_cached(const struct file_map *map) {
     enum { SAMPLES = 64 };
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), pages = map->size / page + (map->size % page != 0);

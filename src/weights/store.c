@@ -57,9 +57,7 @@ static void tear_down(struct store *s) {
     stream_close(&s->stream);
     readers_destroy(s->readers);
     s->readers = NULL;
-    lr_free(s->ahead);
-    s->ahead = NULL;
-    s->n_ahead = 0;
+    ahead_close(&s->ahead);
     arena_destroy(&s->ring);
     pins_close(&s->pins);
     for (size_t i = 0; s->maps && i < s->catalog->n_files; i++) {
@@ -93,6 +91,7 @@ static enum lr_status map_files(struct store *s, struct lr_error *err) {
                            s->catalog->files[i].path, (unsigned long long)s->catalog->files[i].size,
                            (unsigned long long)map->size);
         if (map->base && s->setup.guard) LR_TRY(fault_guard(map->base, map->size, &s->torn, err));
+        if (map->base) pages_want_large(map->base, map->size);
     }
     return LR_OK;
 }
@@ -257,38 +256,13 @@ void store_unpin(struct store *s, const uint64_t *pinned) {
 
 /* ---- bringing mapped files in */
 
-#define AHEAD_BLOCK   (UINT64_C(1) << 20)
-#define AHEAD_MOST    2048u
-#define AHEAD_READERS 4u
-
-static size_t count_blocks(const struct store *s, uint64_t block) {
-    size_t n = 0;
-    for (size_t i = 0; i < s->n_tensors; i++) n += (s->tensors[i].record->bytes + block - 1) / block;
-    return n;
-}
-
-static void want_tensor(struct store *s, size_t i, uint64_t block) {
-    const struct tensor_record *t = s->tensors[i].record;
-    for (uint64_t at = 0; at < t->bytes; at += block) {
-        struct read_request *q = &s->ahead[s->n_ahead++];
-        *q = (struct read_request){.file = &s->files[t->file], .begin = t->offset + at};
-        q->end = q->begin + (t->bytes - at < block ? t->bytes - at : block);
-        q->mapped = (char *)s->maps[t->file].base + q->begin;
-        readers_submit(s->readers, q);
-    }
-}
-
 enum lr_status store_want(struct store *s, size_t begin, size_t end, struct lr_error *err) {
-    uint64_t block = store_file_bytes(s) / AHEAD_MOST;
-    if (block < AHEAD_BLOCK) block = AHEAD_BLOCK;
-    if (!s->readers) LR_TRY(readers_create(AHEAD_READERS, &s->readers, err));
-    if (!s->ahead) {
-        size_t n = count_blocks(s, block);
-        s->ahead = lr_calloc(n, sizeof *s->ahead);
-        if (!s->ahead) return lr_fail_memory(err, "requests to read ahead", n * sizeof *s->ahead);
+    if (!s->ahead.request) LR_TRY(ahead_open(s->files, s->maps, s->catalog->n_files, &s->ahead, err));
+    for (size_t i = begin; i < end; i++) {
+        const struct tensor_record *t = s->tensors[i].record;
+        if (s->tensors[i].kind != WEIGHT_ROWS)
+            ahead_want(&s->ahead, t->file, t->offset, t->offset + t->bytes);
     }
-    for (size_t i = begin; i < end; i++)
-        if (s->tensors[i].kind != WEIGHT_ROWS) want_tensor(s, i, block);
     return LR_OK;
 }
 
@@ -315,7 +289,7 @@ static struct tensor_view view_of(const struct tensor_record *t, const void *dat
 }
 
 struct loan store_lend(const struct tensor_record *t) {
-    return (struct loan){.record = t};
+    return (struct loan){.record = t, .most_rows = UINT64_MAX};
 }
 
 void store_give_back(struct store *s, struct loan *loan) {
@@ -344,8 +318,11 @@ static enum lr_status show_streamed(struct store *s, struct loan *loan, size_t i
 /* A piece of what is pinned is no larger than this many units: between two pieces memory is looked at. */
 #define PIECE 16u
 
-static uint64_t pinned_end(const struct store *s, size_t i, uint64_t next) {
-    return s->pinned[i] - next > PIECE ? next + PIECE : s->pinned[i];
+/* The end of a piece of units that are in memory up to `end`. */
+static uint64_t piece_end(const struct loan *loan, uint64_t end, uint64_t most) {
+    uint64_t rows = units_rows(loan->record), liked = loan->most_rows / rows + (loan->most_rows % rows > 0);
+    if (most > liked) most = liked;
+    return end - loan->next > most ? loan->next + most : end;
 }
 
 bool store_next(struct store *s, struct loan *loan, enum lr_status *status, struct lr_error *err) {
@@ -358,22 +335,32 @@ bool store_next(struct store *s, struct loan *loan, enum lr_status *status, stru
     if (*status != LR_OK || loan->next >= all) return false;
     size_t i = s->order[t - s->catalog->tensors];
     if (s->mode == LR_LOAD_MAP)
-        show(loan, s->maps[t->file].data + t->offset, all);
+        show(loan, s->maps[t->file].data + t->offset + units_bytes(t, loan->next), piece_end(loan, all, all));
     else if (loan->next < s->pinned[i])
-        show(loan, pins_at(&s->pins, i, units_bytes(t, loan->next)), pinned_end(s, i, loan->next));
+        show(loan, pins_at(&s->pins, i, units_bytes(t, loan->next)), piece_end(loan, s->pinned[i], PIECE));
     else
         *status = show_streamed(s, loan, i, err);
     return *status == LR_OK;
 }
 
+/* Whether the first `bytes` of the tensor are all pinned. */
+static bool is_pinned(const struct store *s, const struct tensor_record *t, uint64_t bytes) {
+    uint32_t i = s->order[t - s->catalog->tensors];
+    return i != NO_PLACE && s->pins.count && bytes <= units_bytes(t, s->pinned[i]);
+}
+
+void store_ahead(const struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n) {
+    uint64_t row = units_row_bytes(t), from = first * row, end = from + n * row;
+    if (!is_pinned(s, t, end)) disk_ahead(&s->files[t->file], t->offset + from, t->offset + end);
+}
+
 enum lr_status store_copy(struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n,
                           void *out, struct lr_error *err) {
     uint64_t row = units_row_bytes(t), from = first * row, bytes = n * row;
-    uint32_t i = s->order[t - s->catalog->tensors];
     if (s->mode == LR_LOAD_MAP)
         memcpy(out, s->maps[t->file].data + t->offset + from, bytes);
-    else if (i != NO_PLACE && s->pins.count && from + bytes <= units_bytes(t, s->pinned[i]))
-        memcpy(out, pins_at(&s->pins, i, from), bytes);
+    else if (is_pinned(s, t, from + bytes))
+        memcpy(out, pins_at(&s->pins, s->order[t - s->catalog->tensors], from), bytes);
     else
         return disk_copy(&s->files[t->file], t->offset + from, t->offset + from + bytes, out, err);
     return LR_OK;

@@ -4,38 +4,24 @@ import math
 import os
 import re
 import resource
-import sys
 import time
 
 import pytest
 
-from conftest import BINARY, ROOT, command, llm_run, refused
+import cgroup
+from conftest import command, llm_run, needs_true_memory, refused
 from random_model import write_model, write_sparse_model
-
-sys.path.insert(0, str(ROOT / "scripts"))
-import cgroup  # noqa: E402
 
 MIB = 1 << 20
 GB = 1 << 30
-SANITIZED = re.search(r"/(asan|tsan)/", BINARY)
-needs_true_memory = pytest.mark.skipif(bool(SANITIZED), reason="a sanitizer's shadow memory is not in the plan")
 REFUSAL = re.compile(r"llm-run: Cannot allocate (\d+\.\d+) GB\. Available memory: (\d+(?:\.\d+)?) GB \([^;]+: [\d,]+ bytes; (.+)\)")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """45 MiB of weights."""
-    folder = tmp_path_factory.mktemp("memory") / "model"
-    write_model(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
 def layered(tmp_path_factory):
     """25 small layers."""
-    folder = tmp_path_factory.mktemp("layered") / "model"
-    write_model(folder, hidden_size=64, intermediate_size=96, num_hidden_layers=25, vocab_size=1000, num_attention_heads=4)
-    return folder
+    return write_model(tmp_path_factory.mktemp("layered") / "model", hidden_size=64, intermediate_size=96,
+                       num_hidden_layers=25, vocab_size=1000, num_attention_heads=4)
 
 
 ASK = ("--ids", "--greedy", "--ignore-eos", "-n", "8", "--matmul", "native")
@@ -49,8 +35,8 @@ def answer(model, *options):
 
 
 @pytest.fixture(scope="module")
-def reference(model):
-    return answer(model, "--load", "map", "-T", "1")[:2]
+def reference(small):
+    return answer(small, "--load", "map", "-T", "1")[:2]
 
 
 def reserve(limit):
@@ -61,8 +47,8 @@ def reserve(limit):
 
 @pytest.mark.parametrize("load", ["auto", "map", "stream", "resident"])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_the_same_answer_in_every_mode(model, reference, load, threads):
-    tokens, logprobs, memory = answer(model, "--load", load, "-T", str(threads))
+def test_the_same_answer_in_every_mode(small, reference, load, threads):
+    tokens, logprobs, memory = answer(small, "--load", load, "-T", str(threads))
     assert (tokens, logprobs) == reference
     assert memory["weights_streamed"] == 0
     if load != "auto":
@@ -70,10 +56,25 @@ def test_the_same_answer_in_every_mode(model, reference, load, threads):
 
 
 @needs_true_memory
-def test_the_same_answer_where_most_is_streamed(model, reference):
-    tokens, logprobs, memory = answer(model, "--mem-limit", "32M", "-c", "64")
+def test_the_same_answer_where_most_is_streamed(small, reference):
+    tokens, logprobs, memory = answer(small, "--mem-limit", "32M", "-c", "64")
     assert (tokens, logprobs) == reference
     assert memory["weights_streamed"] > 20 * MIB
+
+
+@needs_true_memory
+@pytest.mark.parametrize("options", [("-T", "3"), ("--prefill-chunk", "16"), ("-T", "1", "--prefill-chunk", "7")])
+def test_the_same_scores_where_most_is_streamed(small, options):
+    """Of the head too, whose pieces each serve a whole chunk."""
+    ask = ("-q", "--json", "--score", "--ids", "--matmul", "native")
+    text = ",".join(str((i * 977 + 5) % 8192) for i in range(100))
+    mapped = llm_run(*ask, "--load", "map", "-T", "2", small, text)
+    streamed = llm_run(*ask, "--mem-limit", "26M", *options, small, text)
+    assert mapped.status == 0 and len(mapped.json()["logprobs"]) == 100, mapped
+    assert streamed.out == mapped.out, streamed
+    plan = llm_run("--plan", "--json", "--mem-limit", "26M", "-c", "100", *options, small).json()
+    head = next(t for t in plan["tensors"] if t["name"] == "lm_head.weight")
+    assert head["pinned"] < head["bytes"], head
 
 
 def limits(model):
@@ -83,11 +84,11 @@ def limits(model):
 
 
 @needs_true_memory
-def test_every_limit(model, reference):
+def test_every_limit(small, reference):
     """The same ids within the limit, or exit status 4; what runs under one limit runs under every greater one."""
     ran, streamed = False, 0
-    for mib in limits(model):
-        run = cgroup.run_command(command("-q", "--json", *ASK, "-c", "64", "--mem-limit", f"{mib}M", model, "1,2,3"), timeout=60)
+    for mib in limits(small):
+        run = cgroup.run_command(command("-q", "--json", *ASK, "-c", "64", "--mem-limit", f"{mib}M", small, "1,2,3"), timeout=60)
         said = json.loads(run.stdout)
         assert run.status in (0, 4), (mib, run.status, run.stderr)
         assert (run.peak_anon or 0) <= mib * MIB or run.status == 4, (mib, run.peak_anon)
@@ -127,9 +128,9 @@ def test_the_policys_lines(layered, load):
 
 
 @needs_true_memory
-def test_small_sizes_are_not_shown_as_none(model):
+def test_small_sizes_are_not_shown_as_none(small):
     """The same forms under a limit of 40 MiB, and the figures still say something."""
-    run = llm_run("-v", *ASK, "-c", "64", "--load", "stream", "--mem-limit", "40M", model, "1,2,3")
+    run = llm_run("-v", *ASK, "-c", "64", "--load", "stream", "--mem-limit", "40M", small, "1,2,3")
     assert run.status == 0 and HIGH in run.err, run
     lines = [line for line in memory_lines(run) if not line.startswith("llm-run: ")]
     assert len(lines) == len(LINES), lines
@@ -160,8 +161,8 @@ def test_verbose_adds_a_line_for_each_batch(layered, load):
 @needs_true_memory
 def test_high_usage_is_told_once_and_batches_shrink(tmp_path):
     """25 layers of 1.5 MiB, pinned under a limit of which they fill more than 70 %."""
-    write_model(tmp_path / "deep", hidden_size=256, intermediate_size=768, num_hidden_layers=25, vocab_size=1000)
-    run = llm_run("-v", *ASK, "-c", "64", "--load", "stream", "--mem-limit", "62M", tmp_path / "deep", "1")
+    deep = write_model(tmp_path / "deep", hidden_size=256, intermediate_size=768, num_hidden_layers=25, vocab_size=1000)
+    run = llm_run("-v", *ASK, "-c", "64", "--load", "stream", "--mem-limit", "62M", deep, "1")
     lines = run.err.splitlines()
     assert run.status == 0 and run.err.count(HIGH) == 1, run
     alarm = next(i for i, line in enumerate(lines) if HIGH in line)
@@ -180,24 +181,24 @@ def refusal(run):
 
 
 @needs_true_memory
-def test_a_copy_that_does_not_fit(model, reference):
+def test_a_copy_that_does_not_fit(small, reference):
     options = ("--mem-limit", "48M", "-c", "64")
-    needed, available, cures = refusal(llm_run("--load", "resident", *ASK, *options, model, "1,2,3"))
+    needed, available, cures = refusal(llm_run("--load", "resident", *ASK, *options, small, "1,2,3"))
     assert needed > available and "without --load it would be streamed" in cures
-    assert answer(model, *options)[:2] == reference
+    assert answer(small, *options)[:2] == reference
     limit = re.search(r"--mem-limit (\d+M)", cures)[1]
-    assert answer(model, "--load", "resident", "-c", "64", "--mem-limit", limit)[:2] == reference
+    assert answer(small, "--load", "resident", "-c", "64", "--mem-limit", limit)[:2] == reference
 
 
 @needs_true_memory
-def test_a_context_that_does_not_fit(model):
+def test_a_context_that_does_not_fit(small):
     options = ("--mem-limit", "31M", *ASK)
-    run = llm_run("-c", "4096", *options, model, "1,2,3")
+    run = llm_run("-c", "4096", *options, small, "1,2,3")
     needed, available, cures = refusal(run)
     m = re.search(r"a context of (\d+) positions would fit: -c \1 needs (\d\.\d+) GB", cures)
     context = int(m[1])
     assert 64 < context < 4096 and float(m[2]) <= available < needed
-    assert llm_run("-c", str(context), *options, model, "1,2,3").status == 0
+    assert llm_run("-c", str(context), *options, small, "1,2,3").status == 0
 
 
 def test_an_array_of_the_session_that_is_too_large(tmp_path):
@@ -214,11 +215,11 @@ def test_an_array_of_the_session_that_is_too_large(tmp_path):
 
 
 @needs_true_memory
-def test_the_limit_that_is_named_suffices(model, reference):
-    cures = refusal(llm_run("--mem-limit", "8M", "-c", "64", *ASK, model, "1,2,3"))[2]
+def test_the_limit_that_is_named_suffices(small, reference):
+    cures = refusal(llm_run("--mem-limit", "8M", "-c", "64", *ASK, small, "1,2,3"))[2]
     limit = int(re.search(r"--mem-limit (\d+)M", cures)[1])
-    assert answer(model, "-c", "64", "--mem-limit", f"{limit}M")[:2] == reference
-    refusal(llm_run("-c", "64", "--mem-limit", f"{limit - 5}M", *ASK, model, "1,2,3"))
+    assert answer(small, "-c", "64", "--mem-limit", f"{limit}M")[:2] == reference
+    refusal(llm_run("-c", "64", "--mem-limit", f"{limit - 5}M", *ASK, small, "1,2,3"))
 
 
 # ---- --plan
@@ -235,9 +236,9 @@ PARTS = "weights kv work ring tokenizer fixed opening".split()
 
 @pytest.mark.parametrize("context", [512, 2048])
 @pytest.mark.parametrize("options", [("--load", "map"), ("--load", "resident"), ("--load", "stream"), ("--mem-limit", "64M"), ("--mem-limit", "40M"), ("--mem-limit", "5M")], ids=" ".join)
-def test_a_plans_keys_and_sums(model, options, context):
+def test_a_plans_keys_and_sums(small, options, context):
     """What the process owns adds up, part by part: as it begins, and with a full context. Mapped weights it does not own."""
-    p = plan(model, "-c", str(context), *options)
+    p = plan(small, "-c", str(context), *options)
     assert set(KEYS) <= set(p)
     assert set(p["predicted"]) == {"load_s", "decode_tok_s", "prefill_tok_s"}
     for when in "need", "start":
@@ -261,12 +262,12 @@ def test_a_plans_keys_and_sums(model, options, context):
 
 @needs_true_memory
 @pytest.mark.parametrize("load", ["map", "stream", "resident"])
-def test_the_least_budget_is_enough(model, reference, load):
+def test_the_least_budget_is_enough(small, reference, load):
     """As a limit, with its reserve and what is not known to the megabyte before."""
-    least = plan(model, "-c", "64", "--load", load)["least_budget"]
-    tokens, logprobs, memory = answer(model, "-c", "64", "--load", load, "--mem-limit", str(least + reserve(least) + 2 * MIB))
+    least = plan(small, "-c", "64", "--load", load)["least_budget"]
+    tokens, logprobs, memory = answer(small, "-c", "64", "--load", load, "--mem-limit", str(least + reserve(least) + 2 * MIB))
     assert (tokens, logprobs) == reference
-    refusal(llm_run("-c", "64", "--load", load, "--mem-limit", str(least + reserve(least) - 4 * MIB), *ASK, model, "1,2,3"))
+    refusal(llm_run("-c", "64", "--load", load, "--mem-limit", str(least + reserve(least) - 4 * MIB), *ASK, small, "1,2,3"))
 
 
 # ---- one tensor of 9 GB
@@ -297,7 +298,7 @@ def test_a_tensor_of_9_gb_is_planned_and_streamed(huge):
 def test_a_tensor_of_9_gb_is_not_copied(huge, more, otherwise):
     line = refused(llm_run("--load", "resident", "--ids", "-n", "1", *more, huge, "1"), 4)
     assert re.fullmatch(r"llm-run: Single tensor allocation too large: a copy of 'model\.embed_tokens\.weight': 9,830,400,000 bytes "
-                        rf"\(9\.16 GB\), 8\.00 GB at most \(without --load it would be {otherwise}: needs \d+\.\d\d GB\)", line), line
+                        rf"\(9\.16 GB\), 8\.00 GB at most \(without --load it would be {otherwise}: needs \d+\.\d+ GB\)", line), line
     p = plan(huge, "--load", "resident", *more)
     assert not p["fits"] and any("8.00 GB" in a for a in p["advice"]), p["advice"]
 
@@ -310,12 +311,12 @@ def with_addresses(mib):
 
 @needs_true_memory
 @pytest.mark.parametrize("matmul", ["native", "auto"])
-def test_limits_on_addresses(model, reference, matmul):
+def test_limits_on_addresses(small, reference, matmul):
     """`ulimit -v`: a run with the same ids or one line, soon, and status 4 or 1 (threads that cannot be started)."""
     seen = set()
     for mib in (16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 1024, 2048):
         begin = time.monotonic()
-        run = llm_run("-q", "--ids", "--greedy", "--ignore-eos", "-n", "8", "--matmul", matmul, model, "1,2,3", timeout=60, preexec_fn=with_addresses(mib))
+        run = llm_run("-q", "--ids", "--greedy", "--ignore-eos", "-n", "8", "--matmul", matmul, small, "1,2,3", timeout=60, preexec_fn=with_addresses(mib))
         assert time.monotonic() - begin < 30
         seen.add(run.status)
         if run.status == 0:
@@ -332,7 +333,7 @@ OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
 
 
 @needs_true_memory
-def test_strict_overcommit(model, reference):
+def test_strict_overcommit(small, reference):
     """Changes the whole machine for a moment, so only where LR_TEST_OVERCOMMIT=1 says that nobody else is on it."""
     if os.environ.get("LR_TEST_OVERCOMMIT") != "1":
         pytest.skip("LR_TEST_OVERCOMMIT=1 is not set")
@@ -345,7 +346,7 @@ def test_strict_overcommit(model, reference):
         with open(OVERCOMMIT, "w", encoding="ascii") as f:
             f.write("2")
         for load in "map", "stream", "resident":
-            runs.append(llm_run("-q", *ASK, "--load", load, model, "1,2,3", timeout=10))
+            runs.append(llm_run("-q", *ASK, "--load", load, small, "1,2,3", timeout=10))
     finally:
         with open(OVERCOMMIT, "w", encoding="ascii") as f:
             f.write(before)

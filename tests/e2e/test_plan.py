@@ -8,10 +8,9 @@ import time
 
 import pytest
 
-from conftest import BINARY, DATA, ROOT, command, llm_run, refused
+from conftest import DATA, ROOT, command, llm_run, needs_true_memory, refused
 
 MIB = 1 << 20
-needs_true_memory = pytest.mark.skipif(bool(re.search(r"/(asan|tsan)/", BINARY)), reason="a sanitizer's shadow memory is not in the plan")
 TOKENIZERS = sorted(p.parent for p in (ROOT / "tests/golden/tokenizers").glob("*/tokenizer.json")) + \
     sorted(p.parent for p in (DATA / "tokenizers").glob("*/tokenizer.json"))
 

@@ -19,14 +19,19 @@
 static const uint32_t prompt[] = {5, 17, 42, 99, 3, 64, 7};
 #define N_PROMPT (sizeof prompt / sizeof *prompt)
 
-static struct lr_engine *open_engine(void) {
+static struct lr_engine *open_loaded(const char *folder, enum lr_load load) {
     struct lr_engine *e;
     struct lr_error err;
     struct lr_engine_options o = lr_engine_defaults();
     o.threads = 2;
     o.matmul = LR_MATMUL_NATIVE;
-    if (lr_engine_open(MODEL, &o, &e, &err)) fail_msg("%s", err.message);
+    o.load = load;
+    if (lr_engine_open(folder, &o, &e, &err)) fail_msg("%s", err.message);
     return e;
+}
+
+static struct lr_engine *open_engine(void) {
+    return open_loaded(MODEL, LR_LOAD_AUTO);
 }
 
 static struct lr_session *open_session(struct lr_engine *e, float temperature, uint64_t seed,
@@ -221,11 +226,15 @@ static void scores_are_the_logprobs_of_generation(void **state) {
     uint32_t vocab = lr_engine_info(e).vocab;
     assert_int_equal(lr_session_score(s, prompt, N_PROMPT, scores, NULL), LR_OK);
     assert_true(isnan(scores[0]));
-    lr_session_reset(s);
+    assert_int_equal(lr_session_position(s), 0);
     for (size_t i = 0; i + 1 < N_PROMPT; i++) {
         assert_int_equal(lr_session_feed_ids(s, prompt + i, 1, NULL), LR_OK);
         assert_true(scores[i + 1] == sampler_logprob(lr_session_logits(s), vocab, prompt[i + 1]));
     }
+    assert_int_equal(lr_session_score(s, prompt, 1, scores, NULL), LR_OK);
+    assert_true(isnan(scores[0]));
+    assert_int_equal(lr_session_score(s, prompt, 0, scores, NULL), LR_OK);
+    assert_int_equal(lr_session_score(s, (uint32_t[]){5, vocab}, 2, scores, NULL), LR_EUSAGE);
     lr_session_close(s);
     lr_engine_close(e);
 }
@@ -348,17 +357,6 @@ static char *long_model(void) {
     return folder;
 }
 
-static struct lr_engine *open_long(const char *folder, enum lr_load load) {
-    struct lr_engine *e;
-    struct lr_error err;
-    struct lr_engine_options o = lr_engine_defaults();
-    o.threads = 2;
-    o.matmul = LR_MATMUL_NATIVE;
-    o.load = load;
-    if (lr_engine_open(folder, &o, &e, &err)) fail_msg("%s", err.message);
-    return e;
-}
-
 static void check_answer(struct lr_session *s, const struct ids *wanted) {
     lr_session_reset(s);
     assert_int_equal(lr_session_feed_ids(s, prompt, N_PROMPT, NULL), LR_OK);
@@ -378,7 +376,7 @@ static void a_refused_session_leaves_the_others(void **state) {
     static const enum lr_load loads[] = {LR_LOAD_STREAM, LR_LOAD_AUTO, LR_LOAD_RESIDENT};
     char *folder = long_model();
     for (int i = 0; i < 3; i++) {
-        struct lr_engine *e = open_long(folder, loads[i]);
+        struct lr_engine *e = open_loaded(folder, loads[i]);
         struct lr_session *a = open_session(e, 0, 1, 64), *b;
         struct ids wanted = first_answer(a);
         struct lr_plan before = lr_plan_current(e), asked;
@@ -432,7 +430,7 @@ static void sessions_come_and_go_while_one_writes(void **state) {
     static const enum lr_load loads[] = {LR_LOAD_STREAM, LR_LOAD_MAP};
     char *folder = long_model();
     for (int i = 0; i < 2; i++) {
-        struct lr_engine *e = open_long(folder, loads[i]);
+        struct lr_engine *e = open_loaded(folder, loads[i]);
         struct talker t = {.session = open_session(e, 0, 1, 64)};
         pthread_t id;
         void *failed;
@@ -458,7 +456,7 @@ static void sessions_come_and_go_while_one_writes(void **state) {
  * spare.
  */
 static int with_fewer_and_more_addresses(void) {
-    struct lr_engine *e = open_long(MODEL, LR_LOAD_STREAM);
+    struct lr_engine *e = open_loaded(MODEL, LR_LOAD_STREAM);
     bool ran = false;
     for (uint64_t mib = 2; mib < 260; mib += 6) {
         struct memory_info m;
@@ -544,7 +542,7 @@ static void pins_return_with_memory(void **state) {
         assert_int_equal(mkdir(path, 0700), 0);
     }
     set_machine(root, 4 << 20, 0);
-    struct lr_engine *e = open_long(folder, LR_LOAD_STREAM);
+    struct lr_engine *e = open_loaded(folder, LR_LOAD_STREAM);
     struct lr_session *s = open_session(e, 0, 1, 64);
     struct ids wanted = first_answer(s);
     uint64_t all = pinned_now(e);
@@ -624,7 +622,7 @@ static void files_that_change_while_they_are_copied(void **state) {
     snprintf(name, sizeof name, "%s/model.safetensors", folder);
     struct lr_session *s;
     struct lr_error err;
-    struct lr_engine *e = open_long(folder, LR_LOAD_RESIDENT);
+    struct lr_engine *e = open_loaded(folder, LR_LOAD_RESIDENT);
     struct lr_session_options o = lr_session_defaults(e);
     o.context = 64;
     path = name;
@@ -634,7 +632,7 @@ static void files_that_change_while_they_are_copied(void **state) {
     assert_null(path);
     assert_non_null(strstr(err.message, "written to while in use"));
     lr_engine_close(e);
-    e = open_long(folder, LR_LOAD_RESIDENT);
+    e = open_loaded(folder, LR_LOAD_RESIDENT);
     s = open_session(e, 0, 1, 64);
     path = name;
     touch_once(&path, 0, 0);

@@ -3,6 +3,7 @@
  * byte. */
 #include "support/support.h"
 
+#include "support/folder.h"
 #include "support/safetensors.h"
 
 #include "base/mem.h"
@@ -36,7 +37,6 @@ static const struct shape shapes[] = {
 };
 enum { N = sizeof shapes / sizeof *shapes, HEAD = N - 1 };
 
-static char *folder;
 static uint8_t *bytes_of[N];
 static struct catalog catalog;
 static struct plan_tensor tensors[N];
@@ -77,8 +77,7 @@ static void open_model(unsigned mod8) {
 }
 
 static int make_model(void **state) {
-    (void)state;
-    folder = support_make_folder();
+    folder_setup(state);
     support_write_file(folder, "config.json", "{}", 2);
     uint64_t seed = 1;
     for (size_t i = 0; i < N; i++) {
@@ -90,11 +89,9 @@ static int make_model(void **state) {
 }
 
 static int remove_model(void **state) {
-    (void)state;
     catalog_close(&catalog);
-    support_remove_folder(folder);
     for (size_t i = 0; i < N; i++) free(bytes_of[i]);
-    return 0;
+    return folder_teardown(state);
 }
 
 /* ---- a store of it */
@@ -145,21 +142,28 @@ static void open_store(struct store *s, const struct how *how) {
     if (try_open(s, how) != LR_OK) fail_msg("%s", err.message);
 }
 
-/* Rows of tensor i one piece after the other: each where the last one ended, with the file's bytes. */
-static enum lr_status read_tensor(struct store *s, size_t i) {
+/* Rows of tensor i one piece after the other: each where the last one ended, with the file's bytes. Pieces in
+ * memory are whole units, no more than it takes for `most` rows. */
+static enum lr_status read_pieces(struct store *s, size_t i, uint64_t most) {
     const struct tensor_record *t = tensors[i].record;
     struct loan loan = store_lend(t);
     enum lr_status status;
+    loan.most_rows = most;
     uint64_t rows = 0, row = units_row_bytes(t);
     while (store_next(s, &loan, &status, &err)) {
         assert_int_equal(loan.first, rows);
         assert_int_equal(loan.view.cols, shapes[i].cols);
+        if (!loan.streamed) assert_true(loan.view.rows < most + units_rows(t) || most == UINT64_MAX);
         if (memcmp(loan.view.data, bytes_of[i] + rows * row, loan.view.rows * row) != 0)
             fail_msg("%s: rows from %lu on are not the file's", shapes[i].name, (unsigned long)rows);
         rows += loan.view.rows;
     }
     if (status == LR_OK) assert_int_equal(rows, shapes[i].rows);
     return status;
+}
+
+static enum lr_status read_tensor(struct store *s, size_t i) {
+    return read_pieces(s, i, UINT64_MAX);
 }
 
 static enum lr_status try_pass(struct store *s, bool head) {
@@ -275,6 +279,29 @@ static void any_order_and_loans_given_back_early(void **state) {
     }
     store_end(&s);
     store_close(&s);
+}
+
+/* Who says how long pieces may be gets no longer ones, and whole matrices where they may be so long. */
+static void pieces_as_long_as_is_liked(void **state) {
+    (void)state;
+    static const struct how how[] = {{.mode = LR_LOAD_MAP}, {LR_LOAD_STREAM, 4, 2, DISK_BUFFERED}};
+    for (size_t k = 0; k < 2; k++) {
+        struct store s;
+        open_store(&s, &how[k]);
+        if (k) pin_share(&s, 3);
+        store_begin(&s, true);
+        for (size_t i = 0; i < N; i++)
+            for (uint64_t most = 1; read_whole(i) && most < 2 * shapes[i].rows; most += 1 + most / 3)
+                assert_int_equal(read_pieces(&s, i, most), LR_OK);
+        struct loan loan = store_lend(tensors[HEAD].record);
+        enum lr_status status;
+        loan.most_rows = shapes[HEAD].rows;
+        assert_true(store_next(&s, &loan, &status, &err));
+        if (k == 0) assert_int_equal(loan.view.rows, shapes[HEAD].rows);
+        store_give_back(&s, &loan);
+        store_end(&s);
+        store_close(&s);
+    }
 }
 
 struct shaker {
@@ -734,6 +761,7 @@ int main(void) {
         cmocka_unit_test(streamed),
         cmocka_unit_test(passes_that_skip_the_head),
         cmocka_unit_test(any_order_and_loans_given_back_early),
+        cmocka_unit_test(pieces_as_long_as_is_liked),
         cmocka_unit_test(pins_change_in_mid_pass),
         cmocka_unit_test(modes_follow_each_other),
         cmocka_unit_test(refused_pins_are_streamed),

@@ -84,11 +84,11 @@ static ALWAYS_INLINE void fetch_ahead(const char *p, size_t bytes) {
                      : "r"(p), "r"(bytes)); /* no pointer past the end is formed in C */
 }
 
-/* A cache line of each row at a time. When the weights come from memory, lines are fetched meanwhile: with the
- * first tile of several activations those of the rows that come next (measured: a tenth faster; later, when
- * they come from the cache, up to a quarter slower). One activation takes few rows at once, so that memory is
- * read nearly in order, and the lines DECODE_AHEAD bytes further on (measured beside eight rows at once
- * without: a fifth to a third faster, and nine tenths of what only reading takes). */
+/* A cache line of each row at a time. When the weights come from memory, lines are fetched meanwhile: with
+ * the first tile of several activations those of the rows that come next (measured: a tenth faster; later,
+ * when they come from the cache, up to a quarter slower). One activation takes few rows at once, so that
+ * memory is read nearly in order, and the lines DECODE_AHEAD bytes further on (measured beside eight rows at
+ * once without: a fifth to a third faster, and nine tenths of what only reading takes). */
 static ALWAYS_INLINE void accumulate(enum lr_dtype dtype, struct tile *t, bool fetch, const int n_rows,
                                      const int n_x) {
     const size_t size = weight_size(dtype), line = CACHE_LINE / size;
