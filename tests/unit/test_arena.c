@@ -115,9 +115,8 @@ static void size_stays_within_the_reservation(void **state) {
     assert_int_equal(arena_alloc(&a, 5 * page, "test", &p, &err), LR_OK);
     assert_int_equal(a.size, 10 * page);
     assert_int_equal(arena_alloc(&a, 5 * page + 1, "kv cache", &p, &err), LR_EMEMORY);
-    assert_string_equal(
-        err.message, "Cannot allocate 20,481 bytes. Available memory: 20,480 bytes (kv cache: 20,481 bytes; "
-                     "the plan reserved too little: an error in llm-run, please report it)");
+    assert_int_equal(strncmp(err.message, "Cannot allocate 20,481 bytes. Available memory: ", 48), 0);
+    assert_non_null(strstr(err.message, " bytes (kv cache: 20,481 bytes; the plan reserved too little"));
     assert_int_equal(arena_alloc(&a, 4 * page, "test", &p, &err), LR_OK);
     memset(p, 1, 4 * page);
     assert_int_equal(arena_alloc(&a, UINT64_MAX, "test", &p, &err), LR_EMEMORY);
