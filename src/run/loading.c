@@ -166,9 +166,10 @@ static void tell_pins(struct lr_engine *e, uint64_t planned) {
 /* The plan says what came true: memory for pins may have been refused, and then they are streamed. Told once,
  * however often they are refused again. */
 static void count_pins(struct lr_engine *e) {
-    uint64_t wanted = e->plan.pinned;
+    uint64_t wanted = e->plan.pinned, rest = e->plan.need - e->plan.pins;
     if (e->store.mode != LR_LOAD_STREAM) return;
     place_sum(&e->facts, e->store.pinned, &e->plan.pinned, &e->plan.pins, &e->plan.streamed);
+    e->plan.need = rest + e->plan.pins;
     if (e->monitor.refused || e->plan.pinned + UNIT_BYTES * e->n_tensors >= wanted) return;
     e->monitor.refused = true;
     lr_log(LR_LOG_WARN,

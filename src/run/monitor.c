@@ -7,7 +7,6 @@
 #include "run/rates.h"
 #include "sys/clock.h"
 #include "sys/watch.h"
-#include "weights/place.h"
 
 #include <sys/resource.h>
 
@@ -77,8 +76,6 @@ static enum lr_status follow(struct lr_engine *e, uint64_t budget, struct lr_err
     uint64_t before = e->plan.pinned;
     e->facts.budget = budget;
     plan_make(&e->facts, e->target, &e->plan);
-    if (!e->plan.fits) /* cannot shrink further: goes on with no pins at all, until there is room again */
-        place_sum(&e->facts, e->target, &e->plan.pinned, &e->plan.pins, &e->plan.streamed);
     LR_TRY(loading_follow(e, err));
     monitor_changed(e, before);
     return LR_OK;

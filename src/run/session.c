@@ -130,6 +130,7 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
     if (e->loaded && e->plan.mode == LR_LOAD_STREAM && e->store.mode == LR_LOAD_STREAM)
         store_unpin(&e->store, e->target);
     LR_TRY(allocate(s, err));
+    e->facts.open = true;
     e->facts.filled = SESSION_FILLED;
     e->facts.wanted = e->plan.context; /* plans that follow are for what was allocated */
     e->facts.chunk = e->plan.chunk;

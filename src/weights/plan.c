@@ -151,8 +151,8 @@ static void place_streamed(const struct plan_facts *f, const struct owned *o, ui
 
 static void place(const struct plan_facts *f, const struct owned *o, uint64_t *pinned, struct lr_plan *out) {
     for (size_t i = 0; i < f->n_tensors; i++) pinned[i] = 0;
-    if (out->mode == LR_LOAD_STREAM && out->fits) place_streamed(f, o, pinned, out);
-    if (out->mode == LR_LOAD_STREAM && !out->fits) out->ring = f->ring ? f->ring : beside(f, LR_LOAD_STREAM);
+    if (out->mode == LR_LOAD_STREAM && (out->fits || f->open)) place_streamed(f, o, pinned, out);
+    if (out->mode == LR_LOAD_STREAM && !out->fits && !f->open) out->ring = beside(f, LR_LOAD_STREAM);
     if (out->mode != LR_LOAD_RESIDENT) return;
     place_all(f, pinned);
     place_sum(f, pinned, &out->pinned, &out->pins, &out->streamed);

@@ -57,6 +57,7 @@ struct plan_facts {
     uint64_t cold;           /* bytes of the files that are not in the page cache */
     enum lr_load load;
     uint64_t ring;    /* bytes of the ring that is there already, whatever the budget is now; 0: none yet */
+    bool open;        /* the session is: pins take what it leaves, even if its whole context fits no more */
     uint32_t wanted;  /* positions asked for; 0: the most that fits, up to `limit` */
     uint32_t limit;   /* the most positions when none are asked for */
     uint32_t maximum; /* the model's own */

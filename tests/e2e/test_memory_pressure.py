@@ -92,6 +92,15 @@ def test_under_a_groups_limit(small, percent):
         assert run.status == 0 and answer["tokens"] == tokens_without_limit(small), run.facts()
 
 
+@pytest.mark.parametrize("mib", [44, 48, 52, 56])
+def test_a_context_that_memory_shortens_leaves_the_pins(large, mib):
+    """It takes all there is, and while loading a little less is left: then some of the pins go, not all."""
+    with cgroup.Group(mib * MIB) as group:
+        run = cgroup.run_command(command("--json", "--ids", "--greedy", "-n", "2", large, "1,2,3"), group, timeout=120)
+    assert run.status == 0 and b"that is what fits in memory" in run.stderr, run.facts()
+    assert json.loads(run.stdout)["memory"]["weights_pinned"] > 4 * MIB and b"refused" not in run.stderr, run.stderr
+
+
 class Beside:
     """A run in a group of 1 GiB, its ids as they come, and another program in the same group."""
 

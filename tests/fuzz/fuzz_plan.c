@@ -85,6 +85,7 @@ static void take_facts(struct model *m, struct input *in) {
     f->wanted = take(in, 1) ? 1 + (uint32_t)take_wide(in, 16) : 0;
     f->chunk = take(in, 3) ? 0 : 1 + (uint32_t)take_wide(in, 12);
     f->filled = take(in, 1) ? (uint32_t)take_wide(in, 16) : 0;
+    f->open = f->filled > 0;
     f->rates.disk = (double)take_wide(in, 40);
     f->rates.product = (double)take_wide(in, 40);
     f->rates.prefill = (double)take_wide(in, 44);
@@ -125,6 +126,7 @@ static void check_essential_first(const struct model *m, const struct lr_plan *p
     const struct plan_tensor *head = &m->tensors[m->facts.n_tensors - 1];
     uint64_t have = m->pinned[m->facts.n_tensors - 1], layers = 0;
     if (p->mode != LR_LOAD_STREAM || have == units_count(head->record)) return;
+    if (units_bytes(head->record, have + 1) > POLICY_MAX_TENSOR) return; /* no copy of it may be larger */
     uint64_t unit = units_bytes(head->record, have + 1) - units_bytes(head->record, have);
     for (size_t i = 0; i + 1 < m->facts.n_tensors; i++)
         layers += units_bytes(m->tensors[i].record, m->pinned[i]);

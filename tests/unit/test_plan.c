@@ -318,6 +318,33 @@ static void a_ring_that_is_there_counts_whole(void **state) {
     check_plan(&d, &now);
 }
 
+/* Where the whole context of a session that is open does not fit any more, as a little of the memory it was
+ * planned by was taken, what is left is pinned nevertheless. */
+static void a_context_that_no_longer_fits_leaves_the_pins(void **state) {
+    (void)state;
+    static struct drawn d;
+    struct lr_plan first, now;
+    uint64_t seed = 5, per = 100000;
+    do draw_model(&d, &seed, &per);
+    while (place_pass_bytes(&d.facts) < 300 * MB);
+    d.facts.load = LR_LOAD_STREAM;
+    d.facts.wanted = 0;
+    d.facts.budget = 150 * MB;
+    d.facts.filled = 64;
+    plan_make(&d.facts, d.pinned, &first);
+    assert_true(first.fits && first.context > 64 && first.pinned > 0);
+    d.facts.wanted = first.context;
+    d.facts.chunk = first.chunk;
+    d.facts.open = true;
+    d.facts.budget = first.least - 1 * MB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_false(now.fits);
+    assert_true(now.pinned > 0 && now.need <= d.facts.budget && now.ring > 0);
+    d.facts.open = false; /* before it is, nothing is placed */
+    plan_make(&d.facts, d.pinned, &now);
+    assert_int_equal(now.pinned, 0);
+}
+
 /* A copy of one tensor may have 8 GB: beyond that a forced copy is refused by name, and pins end there. */
 static void no_copy_of_a_tensor_is_above_the_policys_limit(void **state) {
     (void)state;
@@ -405,6 +432,7 @@ int main(void) {
         cmocka_unit_test(every_plan_keeps_its_promises),
         cmocka_unit_test(more_memory_reads_less),
         cmocka_unit_test(a_ring_that_is_there_counts_whole),
+        cmocka_unit_test(a_context_that_no_longer_fits_leaves_the_pins),
         cmocka_unit_test(no_copy_of_a_tensor_is_above_the_policys_limit),
         cmocka_unit_test(large_blocks_are_no_need),
         cmocka_unit_test(units_cover_a_matrix),
