@@ -64,15 +64,15 @@ def test_the_same_answer_where_most_is_streamed(small, reference):
 
 @needs_true_memory
 @pytest.mark.parametrize("options", [("-T", "3"), ("--prefill-chunk", "16"), ("-T", "1", "--prefill-chunk", "7")])
-def test_the_same_scores_where_most_is_streamed(model, options):
+def test_the_same_scores_where_most_is_streamed(small, options):
     """Of the head too, whose pieces each serve a whole chunk."""
     ask = ("-q", "--json", "--score", "--ids", "--matmul", "native")
     text = ",".join(str((i * 977 + 5) % 8192) for i in range(100))
-    mapped = llm_run(*ask, "--load", "map", "-T", "2", model, text)
-    streamed = llm_run(*ask, "--mem-limit", "26M", *options, model, text)
+    mapped = llm_run(*ask, "--load", "map", "-T", "2", small, text)
+    streamed = llm_run(*ask, "--mem-limit", "26M", *options, small, text)
     assert mapped.status == 0 and len(mapped.json()["logprobs"]) == 100, mapped
     assert streamed.out == mapped.out, streamed
-    plan = llm_run("--plan", "--json", "--mem-limit", "26M", "-c", "100", *options, model).json()
+    plan = llm_run("--plan", "--json", "--mem-limit", "26M", "-c", "100", *options, small).json()
     head = next(t for t in plan["tensors"] if t["name"] == "lm_head.weight")
     assert head["pinned"] < head["bytes"], head
 
