@@ -19,6 +19,12 @@ void pages_want_large(void *from, uint64_t bytes);
 void pages_give_back(void *from, uint64_t bytes);
 /* Keeps a part in use from being swapped; false when refused (RLIMIT_MEMLOCK). */
 bool pages_lock(void *from, uint64_t bytes);
+/* What the system would still give us, for a message after it has refused. Needs no heap. */
+struct pages_left {
+    uint64_t bytes;
+    const char *limit; /* what sets it: "ulimit -v", "ulimit -d"; NULL: what is free */
+};
+struct pages_left pages_left(void);
 /* Gives a whole range back. */
 void pages_release(void *base, uint64_t bytes);
 

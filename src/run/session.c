@@ -60,20 +60,26 @@ static enum lr_status allocate_work(struct lr_session *s, const struct session_s
     return forward_work_init(&s->arena, &e->spec, chunk, context, threads_count(e->threads), &s->work, err);
 }
 
-void session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work) {
+#define WAYS_OUT "a smaller -c or --prefill-chunk"
+
+enum lr_status session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                               uint64_t *work, struct lr_error *err) {
     struct lr_session s = {0};
+    *kv = *work = UINT64_MAX;
     arena_init_measuring(&s.arena);
-    bool ok = allocate_kv(&s, shape, context, NULL) == LR_OK;
-    *kv = ok ? s.arena.used : UINT64_MAX;
-    ok = ok && allocate_work(&s, shape, context, chunk, NULL) == LR_OK;
-    *work = ok ? s.arena.used - *kv : UINT64_MAX;
+    s.arena.ways_out = WAYS_OUT;
+    LR_TRY(allocate_kv(&s, shape, context, err));
+    *kv = s.arena.used;
+    LR_TRY(allocate_work(&s, shape, context, chunk, err));
+    *work = s.arena.used - *kv;
+    return LR_OK;
 }
 
-void session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
-                            uint64_t *work) {
+enum lr_status session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                      uint64_t *work, struct lr_error *err) {
     struct session_shape narrow = *(const struct session_shape *)shape;
     narrow.options.kv = LR_KV_F16;
-    session_measure(&narrow, context, chunk, kv, work);
+    return session_measure(&narrow, context, chunk, kv, work, err);
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------------------------ */
@@ -93,6 +99,7 @@ static enum lr_status allocate(struct lr_session *s, struct lr_error *err) {
     const struct session_shape *shape = &s->engine->shape;
     s->context = plan->context;
     LR_TRY(arena_init(&s->arena, plan->kv + plan->work, planning_available, s->engine, err));
+    s->arena.ways_out = WAYS_OUT ", or close other programs";
     LR_TRY(allocate_kv(s, shape, s->context, err));
     s->sequence.pool = &s->pool;
     LR_TRY(allocate_work(s, shape, s->context, plan->chunk, err));
@@ -116,6 +123,8 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
                                    struct lr_error *err) {
     struct lr_engine *e = s->engine;
     double since = clock_now();
+    bool loaded = e->loaded;
+    uint64_t kept = e->plan.pinned;
     LR_TRY(planning_decide(e, o, err));
     remarks_on_session(s, o, &e->plan);
     if (e->loaded && e->plan.mode == LR_LOAD_STREAM && e->store.mode == LR_LOAD_STREAM)
@@ -126,6 +135,7 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
     e->facts.chunk = e->plan.chunk;
     LR_TRY(planning_again(e, err));
     LR_TRY(have_weights(e, since, err));
+    if (loaded) monitor_tell(e, LR_LOG_INFO, kept, "another session");
     e->sessions_bytes += s->bytes;
     e->sessions++;
     s->counted = true;

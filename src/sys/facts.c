@@ -26,15 +26,16 @@ enum lr_status facts_file_name(struct facts_file *f, const char *folder, const c
 enum lr_status facts_file_read(struct facts_file *f, struct lr_str *text, struct lr_error *err) {
     *text = (struct lr_str){0};
     if (!f->path) return LR_OK;
+    struct lr_error why; /* of no interest to the caller, but for want of memory */
     enum lr_status status = LR_EFAILED;
-    if (f->fd >= 0) status = file_read_again(f->fd, f->path, MAX_BYTES, &f->text, NULL);
+    if (f->fd >= 0) status = file_read_again(f->fd, f->path, MAX_BYTES, &f->text, &why);
     if (status != LR_OK && status != LR_EMEMORY) {
         file_let_go(&f->fd);
-        status = file_keep(f->path, &f->fd, NULL);
-        if (status == LR_OK) status = file_read_again(f->fd, f->path, MAX_BYTES, &f->text, NULL);
+        status = file_keep(f->path, &f->fd, &why);
+        if (status == LR_OK) status = file_read_again(f->fd, f->path, MAX_BYTES, &f->text, &why);
     }
     if (status != LR_OK || !f->keep) file_let_go(&f->fd);
-    if (status == LR_EMEMORY) return lr_fail(err, status, "%s: no memory to read it", f->path);
+    if (status == LR_EMEMORY) return lr_fail(err, status, "%s", why.message);
     if (status == LR_OK) *text = lr_buf_str(&f->text);
     return LR_OK;
 }

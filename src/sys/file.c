@@ -216,7 +216,9 @@ enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_e
         status = lr_fail(err, LR_EMODEL, "%s is not a regular file and cannot be mapped", path);
     } else if (st.st_size > 0) {
         void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-        if (data == MAP_FAILED)
+        if (data == MAP_FAILED && errno == ENOMEM)
+            status = lr_fail_memory(err, path, (uint64_t)st.st_size);
+        else if (data == MAP_FAILED)
             status = fail_errno(err, path, "cannot be mapped", errno);
         else
             *out = (struct file_map){data, (uint64_t)st.st_size, data};

@@ -5,6 +5,8 @@
 #include "sys/fault.h"
 #include "weights/units.h"
 
+#include <stdio.h>
+
 #define NO_PLACE UINT32_MAX
 
 /* ---- opening */
@@ -31,6 +33,7 @@ static void find_order(struct store *s) {
 enum lr_status store_open(const struct catalog *catalog, const struct plan_tensor *tensors, size_t n_tensors,
                           struct store *out, struct lr_error *err) {
     *out = (struct store){.catalog = catalog, .tensors = tensors, .n_tensors = n_tensors};
+    lr_fail(&out->refusal, LR_EFAILED, "the weights were not set up");
     pthread_mutex_init(&out->turn, NULL);
     out->order = lr_calloc(catalog->count, sizeof *out->order);
     out->files = lr_calloc(catalog->n_files, sizeof *out->files);
@@ -136,9 +139,10 @@ enum lr_status store_set_up(struct store *s, const struct store_setup *setup, st
     tear_down(s);
     s->setup = *setup;
     s->mode = setup->mode;
-    enum lr_status status = set_up(s, setup, err);
-    if (status != LR_OK) tear_down(s);
-    return status;
+    s->refusal.status = set_up(s, setup, &s->refusal);
+    if (s->refusal.status == LR_OK) return LR_OK;
+    tear_down(s);
+    return lr_fail(err, s->refusal.status, "%s", s->refusal.message);
 }
 
 /* ---- pinning */
@@ -213,9 +217,12 @@ static enum lr_status pin_tensor(struct loader *l, size_t i, uint64_t want, bool
 
 static enum lr_status refuse_resident(const struct store *s, size_t i, struct lr_error *err) {
     const struct tensor_record *t = s->tensors[i].record;
-    return lr_fail(err, LR_EMEMORY, "%s: no memory for a copy of tensor '%.*s' (%s bytes): leave out %s",
-                   s->catalog->files[t->file].path, LR_STR_ARGS(t->name), lr_commas(t->bytes).text,
-                   s->pins.lock ? "--mlock, or raise ulimit -l" : "--load resident");
+    char what[160];
+    snprintf(what, sizeof what, "a copy of '%.*s'", LR_STR_ARGS(lr_str_cut(t->name, 120)));
+    uint64_t left = s->pins.available ? s->pins.available(s->pins.available_ctx) : pages_left().bytes;
+    return lr_refuse_memory(err, what, t->bytes, left, "%s",
+                            s->pins.lock ? "leave out --mlock, or raise ulimit -l"
+                                         : "leave out --load resident, or close other programs");
 }
 
 enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64_t *pinned,
@@ -323,7 +330,7 @@ bool store_next(struct store *s, struct loan *loan, enum lr_status *status, stru
     store_give_back(s, loan);
     *status = s->on_boundary ? s->on_boundary(s->boundary_ctx, err) : LR_OK;
     if (*status == LR_OK && s->mode == LR_LOAD_AUTO)
-        *status = lr_fail(err, LR_EMEMORY, "the weights are not there: no memory when they were moved");
+        *status = lr_fail(err, s->refusal.status, "%s", s->refusal.message);
     uint64_t all = units_count(t);
     if (*status != LR_OK || loan->next >= all) return false;
     size_t i = s->order[t - s->catalog->tensors];

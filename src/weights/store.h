@@ -42,7 +42,8 @@ struct store {
     struct file_map *maps;   /* [catalog->n_files], {0} where not mapped */
     enum lr_load mode;       /* LR_LOAD_AUTO: not set up yet */
     struct store_setup setup;
-    uint64_t *pinned; /* [n_tensors] units that are in memory */
+    struct lr_error refusal; /* of the last set-up, if it failed */
+    uint64_t *pinned;        /* [n_tensors] units that are in memory */
     struct pins pins;
     struct arena ring;
     struct readers *readers;
@@ -61,7 +62,7 @@ enum lr_status store_open(const struct catalog *catalog, const struct plan_tenso
 void store_close(struct store *s);
 
 /* Maps, or reserves memory and starts readers. May be called again to change the mode between two passes.
- * After a failure there is no mode: passes fail until another call succeeds. */
+ * After a failure there is no mode: passes fail with the same error until another call succeeds. */
 enum lr_status store_set_up(struct store *s, const struct store_setup *setup, struct lr_error *err);
 /* Pins tensors [begin, end) up to `pinned[i]` units each, reading many parts at a time. Where memory is
  * refused the rest stays streamed, and in resident mode that is LR_EMEMORY. A failure leaves what was pinned

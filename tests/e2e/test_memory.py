@@ -14,7 +14,7 @@ from random_model import write_model, write_sparse_model
 
 MIB = 1 << 20
 GB = 1 << 30
-REFUSAL = re.compile(r"llm-run: Cannot allocate (\d+\.\d+) GB(?: \(\d+\.\d MiB\))?\. Available memory: (\d+\.\d+) GB(?: \(\d+\.\d MiB\))? \((.+)\)")
+REFUSAL = re.compile(r"llm-run: Cannot allocate (\d+\.\d+) GB\. Available memory: (\d+(?:\.\d+)?) GB \([^;]+: [\d,]+ bytes; (.+)\)")
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,7 @@ def test_every_limit(small, reference):
 
 # ---- what is said
 
+HIGH = "High memory usage detected"
 LINES = [
     r"\[Memory\] Initial: Total: (\d+\.\d) GB, Used: (\d+\.\d) GB, Available: (\d+\.\d) GB",
     r"\[MemOpt\] Loading 3 essential weights\.\.\.",
@@ -126,15 +127,26 @@ def test_the_policys_lines(layered, load):
     assert abs(total - used - available) < 0.16  # each is rounded
 
 
+@needs_true_memory
+def test_small_sizes_are_not_shown_as_none(small):
+    """The same forms under a limit of 40 MiB, and the figures still say something."""
+    run = llm_run("-v", *ASK, "-c", "64", "--load", "stream", "--mem-limit", "40M", small, "1,2,3")
+    assert run.status == 0 and HIGH in run.err, run
+    lines = [line for line in memory_lines(run) if not line.startswith("llm-run: ")]
+    assert len(lines) == len(LINES), lines
+    for line, form in zip(lines, LINES):
+        assert re.fullmatch(form.replace(r"\.\d", r"\.\d+").replace("225", "45"), line), line
+    assert lines[0].startswith("[Memory] Initial: Total: 0.039 GB, Used: 0.0")
+    assert re.search(rf"{HIGH}: 0\.0\d\d GB of 0\.039 GB are in use", run.err)
+    assert " 0.0 GB" not in run.err and " 0.00 GB" not in run.err
+
+
 def test_quiet_hides_them(layered):
     assert memory_lines(llm_run("-q", *ASK, layered, "1")) == []
 
 
-HIGH = "High memory usage detected"
-
-
 def batches(lines):
-    found = [re.search(r"\[MemOpt\] Layers (\d+) to (\d+): Available: \d+\.\d GB$", line) for line in lines]
+    found = [re.search(r"\[MemOpt\] Layers (\d+) to (\d+): Available: \d+\.\d+ GB$", line) for line in lines]
     return [(int(m[1]), int(m[2])) for m in found if m]
 
 
@@ -157,6 +169,17 @@ def test_high_usage_is_told_once_and_batches_shrink(tmp_path):
     before, after = batches(lines[:alarm]), batches(lines[alarm:])
     assert before[0] == (0, 9) and all(begin == end for begin, end in after) and after, (before, after)
     assert before[-1][1] + 1 == after[0][0] and after[-1][1] == 24
+
+
+@needs_true_memory
+def test_what_the_kv_cache_takes_of_the_weights_is_told_once(small):
+    """With -v: 2000 positions, where the plan began with 512."""
+    ids = ",".join(str(3 + i % 5000) for i in range(2000))
+    options = (*ASK, "--mem-limit", "48M", "-c", "2100")
+    run = llm_run("-v", *options, small, ids)
+    told = re.findall(r"^llm-run: the KV cache grows: (\d+) MiB of the weights are kept in memory instead of (\d+)$", run.err, re.M)
+    assert run.status == 0 and len(told) == 1 and int(told[0][0]) < int(told[0][1]), run
+    assert "the KV cache grows" not in llm_run(*options, small, ids).err
 
 
 # ---- refusals: each way out that is named works
@@ -182,9 +205,24 @@ def test_a_copy_that_does_not_fit(small, reference):
 def test_a_context_that_does_not_fit(small):
     options = ("--mem-limit", "31M", *ASK)
     run = llm_run("-c", "4096", *options, small, "1,2,3")
-    context = int(re.search(r"a context of (\d+) positions would fit: -c \1\b", refusal(run)[2])[1])
-    assert 64 < context < 4096
+    needed, available, cures = refusal(run)
+    m = re.search(r"a context of (\d+) positions would fit: -c \1 needs (\d\.\d+) GB", cures)
+    context = int(m[1])
+    assert 64 < context < 4096 and float(m[2]) <= available < needed
     assert llm_run("-c", str(context), *options, small, "1,2,3").status == 0
+
+
+def test_an_array_of_the_session_that_is_too_large(tmp_path):
+    """65536 tokens in one pass, 40000 values of f32 for each."""
+    write_model(tmp_path / "wide", hidden_size=64, intermediate_size=40000, num_hidden_layers=1, vocab_size=1000, num_attention_heads=4,
+                max_position_embeddings=65536)
+    options = ("-c", "65536", "--prefill-chunk", "65536")
+    line = "Single tensor allocation too large: gate activations: 10,485,760,000 bytes (9.77 GB), 8.00 GB at most (a smaller -c or --prefill-chunk)"
+    assert refused(llm_run(*ASK, *options, tmp_path / "wide", "1"), 4) == "llm-run: " + line
+    p = plan(tmp_path / "wide", *options)
+    assert not p["fits"] and line in p["advice"]
+    screen = llm_run("--plan", *options, tmp_path / "wide")
+    assert screen.status == 0 and "Single tensor" in screen.out.decode() and "17179869184" not in screen.out.decode()
 
 
 @needs_true_memory
@@ -203,32 +241,34 @@ def plan(model, *options):
     return run.json()
 
 
-KEYS = "fits mode budget need pinned mapped streamed quant predicted advice tensors".split()
-NEED = "weights kv work ring tokenizer fixed total".split()
+KEYS = "fits mode budget need start weights pinned mapped streamed quant predicted advice tensors".split()
+PARTS = "weights kv work ring tokenizer fixed opening".split()
 
 
-@pytest.mark.parametrize("options", [("--load", "map"), ("--load", "resident"), ("--load", "stream"), ("--mem-limit", "40M"), ("--mem-limit", "5M")], ids=" ".join)
-def test_a_plans_keys_and_sums(small, options):
-    p = plan(small, "-c", "512", *options)
-    assert set(KEYS) <= set(p) and set(NEED) <= set(p["need"])
+@pytest.mark.parametrize("context", [512, 2048])
+@pytest.mark.parametrize("options", [("--load", "map"), ("--load", "resident"), ("--load", "stream"), ("--mem-limit", "64M"), ("--mem-limit", "40M"), ("--mem-limit", "5M")], ids=" ".join)
+def test_a_plans_keys_and_sums(small, options, context):
+    """What the process owns adds up, part by part: as it begins, and with a full context. Mapped weights it does not own."""
+    p = plan(small, "-c", str(context), *options)
+    assert set(KEYS) <= set(p)
     assert set(p["predicted"]) == {"load_s", "decode_tok_s", "prefill_tok_s"}
+    for when in "need", "start":
+        assert set(p[when]) == {*PARTS, "total"} and p[when]["total"] == sum(p[when][part] for part in PARTS)
     for t in p["tensors"]:
         assert set(t) >= {"name", "dtype", "shape", "bytes", "where"}, t
         assert t["bytes"] == 2 * math.prod(t["shape"])
-    weights = sum(t["bytes"] for t in p["tensors"])
-    assert p["need"]["weights"] == weights
+    assert p["weights"] == sum(t["bytes"] for t in p["tensors"])
+    assert (p["need"]["kv"] > p["start"]["kv"]) == (context > 512)
     if not p["fits"]:
         assert p["need"]["total"] > p["budget"] or p["least_budget"] > p["budget"]
         return
     pinned = sum(t["pinned"] for t in p["tensors"])
     whole = sum(t["bytes"] for t in p["tensors"] if t["where"] in ("pinned", "partly", "streamed"))
-    assert p["pinned"] == pinned and p["mapped"] == (weights if p["mode"] == "map" else 0)
+    assert p["pinned"] == pinned and p["mapped"] == (p["weights"] if p["mode"] == "map" else 0)
     assert p["streamed"] == (0 if p["mode"] == "map" else whole - pinned)
-    kv = p["need"].get("kv_now", p["need"]["kv"])
-    parts = kv + sum(p["need"][k] for k in ("work", "ring", "tokenizer", "fixed"))
-    pins = p["need"]["total"] - parts  # in whole pages, and one for where each begins
-    assert pinned <= pins <= pinned + 8192 * len(p["tensors"])
-    assert p["need"]["total"] <= p["budget"]
+    assert pinned <= p["start"]["weights"] <= pinned + 8192 * len(p["tensors"])  # in whole pages, and one for where each begins
+    assert (p["need"]["weights"] < p["start"]["weights"]) == (p["streamed"] > 0 and context > 512)  # they make room
+    assert p["start"]["total"] <= p["budget"] and p["need"]["total"] <= p["budget"]
 
 
 @needs_true_memory
@@ -268,8 +308,8 @@ def test_a_tensor_of_9_gb_is_planned_and_streamed(huge):
 @pytest.mark.parametrize("more, otherwise", [((), r"(mapped|streamed)"), (("--mem-limit", "300M"), "streamed")])
 def test_a_tensor_of_9_gb_is_not_copied(huge, more, otherwise):
     line = refused(llm_run("--load", "resident", "--ids", "-n", "1", *more, huge, "1"), 4)
-    assert re.fullmatch(r"llm-run: Single tensor allocation too large: 'model\.embed_tokens\.weight' has 9,830,400,000 bytes "
-                        rf"\(9\.16 GB\), a copy may have 8\.00 GB \(without --load it would be {otherwise}: needs \d+\.\d+ (GB|MiB)\)", line), line
+    assert re.fullmatch(r"llm-run: Single tensor allocation too large: a copy of 'model\.embed_tokens\.weight': 9,830,400,000 bytes "
+                        rf"\(9\.16 GB\), 8\.00 GB at most \(without --load it would be {otherwise}: needs \d+\.\d+ GB\)", line), line
     p = plan(huge, "--load", "resident", *more)
     assert not p["fits"] and any("8.00 GB" in a for a in p["advice"]), p["advice"]
 
@@ -294,6 +334,7 @@ def test_limits_on_addresses(small, reference, matmul):
             assert [int(i) for i in run.out.split()] == reference[0], (mib, run)
         elif run.status in (1, 4):
             assert run.out == b"" and len([line for line in run.lines if line.startswith("llm-run: ")]) >= 1, (mib, run)
+            assert run.status == 1 or run.lines[-1].startswith("llm-run: Cannot allocate "), (mib, run)
         else:  # the system's loader found no room for the libraries
             assert mib <= 32 and run.status == 127, (mib, run)
     assert 0 in seen

@@ -2,10 +2,12 @@
 
 Where groups cannot be written these tests are skipped.
 """
+import ctypes
 import glob
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -98,8 +100,8 @@ class Beside:
         self.inside = ["/bin/sh", "-c", cgroup.ENTER, self.group.procs()]
         self.process = self.other = None
 
-    def start(self, command_line):
-        self.process = subprocess.Popen([*self.inside, *command_line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def start(self, command_line, **more):
+        self.process = subprocess.Popen([*self.inside, *command_line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
     def wait_for_ids(self):
         first = self.process.stdout.read1(1)
@@ -154,6 +156,24 @@ def test_another_program_grows_in_mid_generation(large, wanted, rate):
     assert told and told[0][0] == "memory is taken by other programs" and told[0][1] < told[0][2], err
     assert told[-1][0] == "memory is free again" and told[-1][1] > told[-1][2], err
     assert told[-1][1] >= told[0][2] * 9 // 10, err
+    assert len(told) <= 4, err  # not each step of the way
+
+
+def forbid_locks():
+    """mlock beyond 64 KiB: root may always, so that right is given up for what is run next."""
+    ctypes.CDLL(None).prctl(24, 14, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_IPC_LOCK
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+
+
+def test_refused_locks_are_told_once(large):
+    """Also where memory changes, so that they are tried again."""
+    with Beside() as run:
+        run.start(args(large, "-c", "1024", "--load", "stream", "--mlock", n=24), preexec_fn=forbid_locks)
+        run.wait_for_ids()
+        run.grow(614, 1000)
+        run.end_other()
+        _, err = run.finish()
+    assert len(re.findall(r"MiB were refused that were to be kept in memory \(ulimit -l", err)) == 1, err
 
 
 def test_memory_that_is_there_from_the_middle_on_is_used(large, wanted):

@@ -1,6 +1,7 @@
 """--plan before anything is loaded: what is priced from the sizes of files holds, and refuses before they are read."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -94,8 +95,23 @@ def test_measurements_are_kept_and_damaged_ones_are_not_believed(demo, tmp_path)
     assert llm_run("--plan", "--cache-dir", "/proc/nothing", demo).status == 0
 
 
-def test_the_screen_is_no_wider_than_a_terminal(demo):
-    for more in [], ["--mem-limit", "24M"], ["--mem-limit", "1M"], ["--load", "resident"]:
-        run = llm_run("--plan", *more, demo)
-        assert run.status == 0 and run.out
-        assert max(len(line) for line in run.out.decode().splitlines()) <= 80, run
+def size(text):
+    number, unit = text.split()
+    return float(number) * {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}[unit]
+
+
+@needs_true_memory
+@pytest.mark.parametrize("more", [[], ["--mem-limit", "24M"], ["--mem-limit", "22M"], ["--mem-limit", "1M"], ["--load", "resident"],
+                                  ["--load", "map", "--mem-limit", "18M"]], ids=" ".join)
+def test_the_screen_fits_a_terminal_and_adds_up(demo, more):
+    run = llm_run("--plan", *more, demo)
+    screen = run.out.decode()
+    assert run.status == 0 and max(len(line) for line in screen.splitlines()) <= 80, run
+    assert " 0.0 MB" not in screen and " 0.0 GB" not in screen and " 0.00 GB" not in screen
+    p = llm_run("--plan", "--json", *more, demo).json()
+    rows = re.findall(r"^  [A-Z ] \S.{11} +([\d.]+ [KMG]B) .*  (\S.*)$", screen, re.M)
+    shown = sum(size(text) for text, what in rows if "read again" not in what and "mapped" not in what)
+    if p["mode"] != "map":  # rounded to 0.1 MB each
+        assert abs(shown - p["start" if p["fits"] else "need"]["total"]) < MIB, screen
+    if not p["fits"]:
+        assert "It does not fit: " in screen and re.search(r"^\* needs .* more", screen, re.M)

@@ -48,10 +48,13 @@ static void add(struct model *m, enum weight_kind kind, uint32_t layer, uint64_t
     m->tensors[i] = (struct plan_tensor){r, kind, layer, layer == m->facts.layers};
 }
 
-static void session(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work) {
+static enum lr_status session(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work,
+                              struct lr_error *err) {
     const struct model *m = ctx;
+    (void)err;
     *kv = context * m->per_position;
     *work = m->base + chunk * m->per_token;
+    return LR_OK;
 }
 
 static void take_tensors(struct model *m, struct input *in) {
@@ -70,7 +73,7 @@ static void take_facts(struct model *m, struct input *in) {
     struct plan_facts *f = &m->facts;
     f->budget = take_wide(in, 48);
     f->ours = f->budget + 16 * MB;
-    f->limited = take(in, 1);
+    f->bound = take(in, 1) ? MEMORY_BY_USER : MEMORY_BY_SYSTEM;
     f->tokenizer = take_wide(in, 32);
     f->opening = take(in, 1) ? take_wide(in, 32) : 0;
     f->address = take(in, 3) ? UINT64_MAX : take_wide(in, 48);
@@ -137,6 +140,7 @@ static void check(const struct model *m, const struct lr_plan *p) {
     require(p->context_that_fits <= f->maximum);
     if (!p->fits) return;
     require(p->need <= f->budget); /* never over budget */
+    require(p->need == p->kv_now + p->work + p->ring + p->tokenizer + p->fixed + p->pins + p->opening);
     require(p->kv_now <= p->kv && (f->filled || p->kv_now == p->kv));
     require(p->least <= f->budget);
     check_essential_first(m, p);

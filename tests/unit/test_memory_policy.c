@@ -212,7 +212,8 @@ static const struct row blocks[] = {
     {8 * GB - 1, ALL, .expected = "granted"},
     {8 * GB, ALL, .expected = "granted"},
     {8 * GB + 1, ALL, .expected = "exit 4: Single tensor allocation too large"},
-    {8 * GB + 1, ALL, 1, .expected = "lm_head needs 8589934593 bytes, one block may have 8589934592"},
+    {8 * GB + 1, ALL, 1,
+     .expected = "lm_head: 8,589,934,593 bytes (8.00 GB), 8.00 GB at most (close other programs)"},
 };
 #ifdef SUPPORT_ASAN
 #define HALF (512 * MB + 512) /* each block is followed by a red zone */
@@ -226,11 +227,12 @@ static const struct row refused_blocks[] = {
 };
 
 /* 256 MB of KV cache and 10 MB of work space. */
-static void session_of_266_mb(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv,
-                              uint64_t *work) {
-    (void)ctx, (void)chunk;
+static enum lr_status session_of_266_mb(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                        uint64_t *work, struct lr_error *err) {
+    (void)ctx, (void)chunk, (void)err;
     *kv = (uint64_t)context << 20;
     *work = 10 * MB;
+    return LR_OK;
 }
 
 /* A plan that needs a bytes, of b; c: the message's detail. */
@@ -259,7 +261,10 @@ static const struct row refused_plans[] = {
     {3 * GB / 2, 3 * GB / 2, .expected = "fits"},
     {3 * GB / 2, 3 * GB / 2 - 1, .expected = "exit 4: Cannot allocate 1.50 GB. Available memory: 1.50 GB"},
     {3 * GB / 2, 1 * GB, .expected = "exit 4: Cannot allocate 1.50 GB. Available memory: 1.00 GB"},
-    {3 * GB / 2, 1 * GB, 1, .expected = "needs 0.50 GB more free: close other programs)"},
+    {3 * GB / 2, 1 * GB, 1,
+     .expected =
+         "mapped weights and a context of 256: 1,610,612,736 bytes; needs 0.50 GB more free: close other "
+         "programs)"},
 };
 
 /* ---- high usage */
@@ -477,7 +482,7 @@ static const struct row log_lines[] = {
     {3, .expected = "[MemOpt] Loading # layer weights in batches..."},
     {4, .expected = "[Memory] Final: Available: # GB"},
     {5, .expected = "none"},
-    {0, 1, .expected = "High memory usage detected: # of # GB are in use"},
+    {0, 1, .expected = "High memory usage detected: # GB of # GB are in use"},
 };
 
 /* ---- the table */
