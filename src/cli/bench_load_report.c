@@ -119,7 +119,7 @@ static int write_runs(struct lr_buf *b, const struct load_report *r) {
 
 /* What a reader has to know of the figures, each thing once. */
 static const char foot[] = "\nfirst: the first pass, in which mapped weights come in; total: to the first\n"
-                           "token. disk MB: read from disks. MB/s: bytes of weights / (weights + first).\n"
+                           "token. disk MB: read from disks. MB/s: bytes of weights / total.\n"
                            "cold: written back, dropped, and under 1 % in the page cache as mincore tells;\n"
                            "the host of a virtual disk may still hold it. warm: 99 % in the page cache.\n";
 static const char foot_unknown[] =

@@ -180,13 +180,22 @@ static void count_pins(struct lr_engine *e) {
                             : "by the memory policy or the system");
 }
 
+enum lr_status loading_begin(struct lr_engine *e, struct lr_error *err) {
+    if (!e->plan.fits || e->plan.mode != LR_LOAD_MAP) return LR_OK;
+    LR_TRY(set_up(e, err));
+    e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
+    size_t first = 0;
+    while (first < e->n_tensors && e->tensors[first].essential) first++;
+    return e->cold ? store_want(&e->store, first, batch_end(e, first, POLICY_LAYERS_PER_BATCH), err) : LR_OK;
+}
+
 enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
     struct loading l = {.engine = e};
     uint64_t planned = e->plan.pinned;
     LR_TRY(tell_initial(&l, err));
-    LR_TRY(set_up(e, err));
+    if (e->store.mode != e->plan.mode) LR_TRY(set_up(e, err));
     keep_streaming(e);
-    e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
+    if (!e->cold) e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
     if (e->cold || e->plan.mode != LR_LOAD_MAP) engine_tell_loading(e, 0);
     LR_TRY(load_essential(&l, err));
     LR_TRY(load_layers(&l, err));
