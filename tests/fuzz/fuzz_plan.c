@@ -177,6 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     m.facts.session_ctx = &m;
     take_facts(&m, &in);
     take_tensors(&m, &in);
+    m.facts.machine = take(&in, 1) ? m.facts.ours + take_wide(&in, 40) : 0;
     for (size_t i = 0; i < m.facts.n_tensors; i++) m.facts.files += m.records[i].bytes;
     plan_make(&m.facts, m.pinned, &p);
     check(&m, &p);
