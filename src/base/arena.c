@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/memory_policy.h"
 #include "base/pages.h"
+#include "base/str.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ASAN 1
@@ -60,8 +61,9 @@ static enum lr_status grow(struct arena *a, uint64_t end, uint64_t block, const 
     uint64_t page = pages_size(), available = a->available ? a->available(a->available_ctx) : UINT64_MAX;
     uint64_t next, needed = (end + page - 1) & ~(page - 1);
     if (!policy_grow(a->size, a->used, end - a->used, available, &next))
-        return lr_refuse_memory(err, what, block, available, "one step may take half of that; %s",
-                                ways_out(a));
+        return lr_refuse_memory(
+            err, what, block, available, "needs %s more free, as one step may take half: %s",
+            lr_gb(policy_lacks(a->size, a->used, end - a->used, available), 2).text, ways_out(a));
     next = next > a->reserved - page ? a->reserved : (next + page - 1) & ~(page - 1);
     if (make_usable(a, next) || make_usable(a, needed)) return LR_OK;
     return lr_fail_memory(err, what, block);

@@ -9,6 +9,7 @@
 #define GIB       1073741824.0
 #define BAR_WIDTH 56
 #define WIDTH     80
+#define SLOW      0.1 /* tokens a second: below, seconds for one say more */
 
 static const char *const mode_names[] = {[LR_LOAD_AUTO] = "auto",
                                          [LR_LOAD_MAP] = "map",
@@ -218,10 +219,13 @@ static int write_speed(struct lr_buf *b, const struct lr_plan *p) {
     int bad = lr_buf_append_char(b, '\n');
     if (!p->fits) return bad;
     if (p->decode_tok_s <= 0)
-        return bad | lr_buf_append_str(b, LR_STR("Expected speed: not known (the files are too small to "
-                                                 "measure the disk)\n"));
+        return bad | lr_buf_append_str(b, LR_STR("Expected speed: not known (the disk can be measured once "
+                                                 "there are 64 MB of weights)\n"));
     bad |= lr_buf_append_str(b, LR_STR("Expected: "));
     if (p->load_s > 0) bad |= lr_buf_printf(b, "loaded in %.1f s; ", p->load_s);
+    if (p->decode_tok_s < SLOW)
+        return bad | lr_buf_printf(b, "reads a prompt at %s tokens/s, writes one in %.0f s\n",
+                                   speed_text(p->prefill_tok_s, prompt), 1 / p->decode_tok_s);
     return bad | lr_buf_printf(b, "reads a prompt at %s, writes %s tokens/s\n",
                                speed_text(p->prefill_tok_s, prompt), speed_text(p->decode_tok_s, answer));
 }

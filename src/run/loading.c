@@ -28,8 +28,9 @@ static enum lr_status tell_initial(struct loading *l, struct lr_error *err) {
     LR_TRY(look(l, &m, err));
     lr_log(LR_LOG_NOTE, "[Memory] Initial: Total: %s, Used: %s, Available: %s", lr_gb(m.total, 1).text,
            lr_gb(m.total - l->available, 1).text, lr_gb(l->available, 1).text);
-    lr_log(LR_LOG_INFO, "[Memory] %s mode: an arena begins with %s", policy_mode(m.budget).name,
-           lr_gb(policy_mode(m.budget).first_size, 1).text);
+    struct memory_mode mode = policy_mode(l->available);
+    lr_log(LR_LOG_INFO, "[Memory] %s mode: an arena begins with %s", mode.name,
+           lr_gb(mode.first_size, 1).text);
     return LR_OK;
 }
 

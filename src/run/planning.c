@@ -58,6 +58,7 @@ enum lr_status planning_facts(struct lr_engine *e, const struct lr_session_optio
         .layers = e->spec.layers,
         .budget = memory.budget,
         .ours = memory.own_anonymous + memory.room,
+        .machine = memory.mem_total,
         .bound = memory.bound,
         .address = address_room(&memory),
         .files = store_file_bytes(&e->store),

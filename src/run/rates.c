@@ -22,7 +22,8 @@
 #define PRODUCT_BYTES   (UINT64_C(192) << 20) /* more than the caches hold */
 #define LEAST_BYTES     (UINT64_C(16) << 20)
 #define PREFILL_TOKENS  256u
-#define PREFILL_SHARE   8u /* one of so many rows, or large models would take too long */
+#define PREFILL_SHARE   8u  /* of the rows one in so many, or more ... */
+#define PREFILL_WORK    2e9 /* ... so that a pass has no more multiply-adds, or large models would take long */
 #define PASS_ALIGN      64u
 
 enum { MAX_MATRICES = 16, MAX_PASSES = 64 };
@@ -82,9 +83,11 @@ enum lr_status rates_measure_disk(struct lr_engine *e, struct lr_error *err) {
     struct disk_rate rate;
     double v[4];
     char name[64];
-    if (e->rates.disk > 0 || !file) return LR_OK;
-    snprintf(name, sizeof name, "disk-%llx", (unsigned long long)file->identity.device);
+    uint64_t device = file ? file->identity.device : 0;
+    if (e->rates.disk > 0 || (!file && !file_device(e->path, &device))) return LR_OK;
+    snprintf(name, sizeof name, "disk-%llx", (unsigned long long)device);
     if (!read_kept(e, name, disk_keys, v, 4) || v[1] < 1 || v[2] < 1) {
+        if (!file) return LR_OK; /* still to be downloaded: what is known of the folder's disk has to do */
         uint64_t memory = planning_available(e) / 4;
         if (memory > DISK_MEMORY) memory = DISK_MEMORY;
         LR_TRY(probe_disk(file, DISK_SECONDS, memory, &rate, err));
@@ -163,17 +166,31 @@ static double median_pass(const struct trial *t, size_t n_x, size_t share, doubl
     return found[n / 2];
 }
 
-/* Bytes a second with one activation; multiply-adds a second with many, the weights from memory too. */
-static void measure_products(const struct trial *t, double *v) {
-    double bytes = 0, work = 0;
+/* What a pass over one in `share` rows meets: bytes, and weights. */
+static void count_pass(const struct trial *t, size_t share, double *bytes, double *weights) {
+    *bytes = *weights = 0;
     for (size_t i = 0; i < t->n; i++) {
         struct tensor_view w = t->layer[i];
-        bytes += (double)view_bytes(&w);
-        uint64_t rows = (w.rows + PREFILL_SHARE - 1) / PREFILL_SHARE;
-        work += (double)rows * (double)w.cols * (double)t->tokens;
+        w.rows = (w.rows + share - 1) / share;
+        *bytes += (double)view_bytes(&w);
+        *weights += (double)w.rows * (double)w.cols;
     }
-    v[0] = bytes / median_pass(t, 1, 1, PRODUCT_SECONDS);
-    v[1] = work / median_pass(t, t->tokens, PREFILL_SHARE, PREFILL_SECONDS);
+}
+
+static size_t share_for(double all, double most) {
+    return all > most ? (size_t)ceil(all / most) : 1;
+}
+
+/* Bytes a second with one activation; multiply-adds a second with many, the weights from memory too. */
+static void measure_products(const struct trial *t, double *v) {
+    double bytes, weights, tokens = (double)t->tokens;
+    count_pass(t, 1, &bytes, &weights);
+    size_t share = share_for(bytes, (double)PRODUCT_BYTES), fewer = share_for(weights * tokens, PREFILL_WORK);
+    if (fewer < PREFILL_SHARE) fewer = PREFILL_SHARE;
+    count_pass(t, share, &bytes, &weights);
+    v[0] = bytes / median_pass(t, 1, share, PRODUCT_SECONDS);
+    count_pass(t, fewer, &bytes, &weights);
+    v[1] = weights * tokens / median_pass(t, t->tokens, fewer, PREFILL_SECONDS);
 }
 
 /* Sizes the block and the activations for the memory that is there, and cuts matrices that the block does not

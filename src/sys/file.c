@@ -39,6 +39,13 @@ bool file_size(const char *path, uint64_t *out) {
     return true;
 }
 
+bool file_device(const char *path, uint64_t *out) {
+    struct stat st;
+    if (stat(path, &st) != 0) return false;
+    *out = st.st_dev;
+    return true;
+}
+
 enum lr_status file_refuse_unknown(const char *path, struct lr_error *err) {
     struct stat st;
     int code = stat(path, &st) == 0 ? EAGAIN : errno; /* 0: it is there by now */

@@ -21,6 +21,8 @@ enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err
 
 /* The size of a regular file; false where there is none. */
 bool file_size(const char *path, uint64_t *out);
+/* The device that a file or folder is on; false where there is none. */
+bool file_device(const char *path, uint64_t *out);
 
 /* Writes a file whole or not at all: beside it, then renamed over it. Folders above it are made where they
  * are missing. LR_EFAILED with the system's reason. */

@@ -21,9 +21,9 @@
 enum memory_bound { MEMORY_BY_SYSTEM, MEMORY_BY_GROUP, MEMORY_BY_DATA_LIMIT, MEMORY_BY_USER };
 
 struct memory_info {
-    uint64_t total; /* MemTotal, or the smallest limit of a cgroup or the user's; usage, for the policy, is 1
-                       - budget/total */
-    uint64_t mem_total;     /* MemTotal */
+    uint64_t total;     /* MemTotal, or the smallest limit of a cgroup or the user's; usage, for the policy,
+                           is 1 - (budget - own)/total */
+    uint64_t mem_total; /* MemTotal */
     uint64_t mem_available; /* MemAvailable (MemFree + reclaimable where the kernel does not say) */
     uint64_t swap_used_by_us;
     uint64_t cgroup_limit;  /* the smallest limit of our own and all ancestor groups; MEMORY_UNLIMITED */

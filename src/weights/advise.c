@@ -104,7 +104,13 @@ static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
     };
     struct lr_plan mapped;
     would_fit(f, LR_LOAD_MAP, p->context, &mapped);
-    if (f->bound == MEMORY_BY_USER)
+    uint64_t all = memory_for_budget(mapped.least);
+    if (f->machine && all > f->machine) /* no program that is closed and no limit would give so much */
+        add(p,
+            "no token would wait for the disk with %s of memory: this machine has %s; a faster disk or a "
+            "smaller model is what helps",
+            lr_gb(all, 2).text, lr_gb(f->machine, 2).text);
+    else if (f->bound == MEMORY_BY_USER)
         add(p, "with --mem-limit %lluM no token would wait for the disk", limit_for(mapped.least));
     else
         add(p, "with %s more free memory no token would wait for the disk: %s",

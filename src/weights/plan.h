@@ -48,6 +48,7 @@ struct plan_facts {
     uint32_t layers;
     uint64_t budget;         /* bytes the process may own */
     uint64_t ours;           /* bytes that the budget was made of, before its reserve */
+    uint64_t machine;        /* bytes of memory that the machine has in all; 0: not known */
     enum memory_bound bound; /* what limits them */
     uint64_t tokenizer;      /* held by the tokenizer; before it is opened: a bound from its files' sizes */
     uint64_t opening;        /* at once while the tokenizer is read; 0: that is over */

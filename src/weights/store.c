@@ -220,9 +220,11 @@ static enum lr_status refuse_resident(const struct store *s, size_t i, struct lr
     char what[160];
     snprintf(what, sizeof what, "a copy of '%.*s'", LR_STR_ARGS(lr_str_cut(t->name, 120)));
     uint64_t left = s->pins.available ? s->pins.available(s->pins.available_ctx) : pages_left().bytes;
-    return lr_refuse_memory(err, what, t->bytes, left, "%s",
-                            s->pins.lock ? "leave out --mlock, or raise ulimit -l"
-                                         : "leave out --load resident, or close other programs");
+    if (s->pins.lock)
+        return lr_refuse_memory(err, what, t->bytes, left, "leave out --mlock, or raise ulimit -l");
+    return lr_refuse_memory(err, what, t->bytes, left,
+                            "leave out --load resident; or needs %s more free: close other programs",
+                            lr_gb(t->bytes > left ? t->bytes - left : t->bytes, 2).text);
 }
 
 enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64_t *pinned,

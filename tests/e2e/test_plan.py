@@ -9,6 +9,7 @@ import time
 import pytest
 
 from conftest import DATA, ROOT, command, llm_run, needs_true_memory, refused
+from random_model import llama_config
 
 MIB = 1 << 20
 TOKENIZERS = sorted(p.parent for p in (ROOT / "tests/golden/tokenizers").glob("*/tokenizer.json")) + \
@@ -76,6 +77,23 @@ def test_an_index_that_disagrees_is_told(tiny, tmp_path):
     index["metadata"]["total_size"] += 1 << 30
     (bare / "model.safetensors.index.json").write_text(json.dumps(index))
     assert "index.json says 1.00 GB" in llm_run("--plan", bare).err
+
+
+@needs_true_memory
+def test_the_speed_of_a_model_that_is_not_here(tmp_path):
+    """From what is known of the folder's disk; where a token takes long, in seconds."""
+    model, cache = tmp_path / "model", tmp_path / "cache"
+    model.mkdir()
+    cache.mkdir()
+    (model / "config.json").write_text(json.dumps(llama_config(hidden_size=8192, intermediate_size=28672, num_hidden_layers=80,
+                                                               num_attention_heads=64, num_key_value_heads=8, vocab_size=128256)))
+    ask = ("--plan", "--mem-limit", "4G", "--cache-dir", cache)
+    assert "Expected speed: not known (the disk can be measured once" in llm_run(*ask, model).out.decode()
+    kept = {"taken": time.time(), "bytes_per_s": 1e9, "block": MIB, "depth": 16, "buffered": 0}
+    (cache / f"disk-{os.stat(model).st_dev:x}.json").write_text(json.dumps(kept))
+    screen, plan = llm_run(*ask, model).out.decode(), llm_run(*ask, "--json", model).json()
+    seconds = int(re.search(r"reads a prompt at [\d.]+ tokens/s, writes one in (\d+) s$", screen, re.M)[1])
+    assert max(map(len, screen.splitlines())) <= 80 and 100 < seconds < 200 and abs(seconds * plan["predicted"]["decode_tok_s"] - 1) < 0.02, screen
 
 
 @needs_true_memory

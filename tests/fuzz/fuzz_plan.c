@@ -121,13 +121,15 @@ static void check_places(const struct model *m, const struct lr_plan *p) {
     require((p->ring > 0) == (p->streamed > 0));
 }
 
-/* No layer has more than its crumbs while a unit of the head that would have been paid for is not pinned. */
+/* No layer has more than its crumbs while a unit of the head that would have been paid for is not pinned, and
+ * may be: of one tensor no more is than the policy allows. */
 static void check_essential_first(const struct model *m, const struct lr_plan *p) {
     const struct plan_tensor *head = &m->tensors[m->facts.n_tensors - 1];
     uint64_t have = m->pinned[m->facts.n_tensors - 1], layers = 0;
     if (p->mode != LR_LOAD_STREAM || have == units_count(head->record)) return;
     if (units_bytes(head->record, have + 1) > POLICY_MAX_TENSOR) return; /* no copy of it may be larger */
     uint64_t unit = units_bytes(head->record, have + 1) - units_bytes(head->record, have);
+    if (units_bytes(head->record, have + 1) > POLICY_MAX_TENSOR) return;
     for (size_t i = 0; i + 1 < m->facts.n_tensors; i++)
         layers += units_bytes(m->tensors[i].record, m->pinned[i]);
     require(layers < unit + 2 * PLACE_PAGE);
@@ -179,6 +181,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     m.facts.session_ctx = &m;
     take_facts(&m, &in);
     take_tensors(&m, &in);
+    m.facts.machine = take(&in, 1) ? m.facts.ours + take_wide(&in, 40) : 0;
     for (size_t i = 0; i < m.facts.n_tensors; i++) m.facts.files += m.records[i].bytes;
     plan_make(&m.facts, m.pinned, &p);
     check(&m, &p);

@@ -132,14 +132,15 @@ static void refusal_tells_both_numbers(void **state) {
     assert_int_equal(arena_init(&a, 16 * GB, tell, &available, &err), LR_OK);
     assert_int_equal(arena_alloc(&a, 3 * GB / 2, "kv cache", &p, &err), LR_EMEMORY);
     assert_string_equal(
-        err.message, "Cannot allocate 1.50 GB. Available memory: 1.25 GB (kv cache: 1,610,612,736 bytes; one "
-                     "step may take half of that; close other programs)");
+        err.message,
+        "Cannot allocate 1.50 GB. Available memory: 1.25 GB (kv cache: 1,610,612,736 bytes; needs "
+        "0.75 GB more free, as one step may take half: close other programs)");
     available = GB / 2;
     a.ways_out = "a smaller -c";
     assert_int_equal(arena_alloc(&a, GB / 8 * 7, "work", &p, &err), LR_EMEMORY);
-    assert_string_equal(
-        err.message, "Cannot allocate 0.88 GB. Available memory: 0.50 GB (work: 939,524,096 bytes; one step "
-                     "may take half of that; a smaller -c)");
+    assert_string_equal(err.message,
+                        "Cannot allocate 0.88 GB. Available memory: 0.50 GB (work: 939,524,096 bytes; needs "
+                        "0.25 GB more free, as one step may take half: a smaller -c)");
     arena_destroy(&a);
 }
 

@@ -293,6 +293,30 @@ static void more_memory_reads_less(void **state) {
     }
 }
 
+/* What no program that is closed would give is not asked for: a byte decides. */
+static void no_more_is_advised_than_the_machine_has(void **state) {
+    (void)state;
+    static struct drawn d;
+    struct lr_plan mapped, p;
+    uint64_t seed = 5, per = 500;
+    do draw_model(&d, &seed, &per);
+    while (place_pass_bytes(&d.facts) < 300 * MB);
+    d.facts.wanted = 64;
+    d.facts.budget = 140 * MB;
+    d.facts.load = LR_LOAD_MAP;
+    plan_judge(&d.facts, &mapped);
+    const uint64_t all = memory_for_budget(mapped.least);
+    d.facts.load = LR_LOAD_STREAM;
+    for (int below = -1; below <= 1; below++) {
+        d.facts.machine = all - (uint64_t)below;
+        plan_make(&d.facts, d.pinned, &p);
+        assert_true(p.fits && p.streamed > 0);
+        plan_advise(&d.facts, &p);
+        assert_int_equal(strstr(p.advice[0], "close other programs") != NULL, below <= 0);
+        assert_int_equal(strstr(p.advice[0], "this machine has") != NULL, below > 0);
+    }
+}
+
 /* With less memory than when the ring was made pins make room for it as it is, not as it would be made now.
  */
 static void a_ring_that_is_there_counts_whole(void **state) {
@@ -431,6 +455,7 @@ int main(void) {
         cmocka_unit_test(a_refusal_names_what_is_short),
         cmocka_unit_test(every_plan_keeps_its_promises),
         cmocka_unit_test(more_memory_reads_less),
+        cmocka_unit_test(no_more_is_advised_than_the_machine_has),
         cmocka_unit_test(a_ring_that_is_there_counts_whole),
         cmocka_unit_test(a_context_that_no_longer_fits_leaves_the_pins),
         cmocka_unit_test(no_copy_of_a_tensor_is_above_the_policys_limit),
