@@ -104,12 +104,15 @@ static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
     };
     struct lr_plan mapped;
     would_fit(f, LR_LOAD_MAP, p->context, &mapped);
-    if (f->bound == MEMORY_BY_USER)
+    if (!mapped.fits && reason_of(f, &mapped) == ADDRESSES_SHORT)
+        add(p, "with %s more of addresses no token would wait for the disk: raise ulimit -v",
+            lr_gb(plan_addresses(f, &mapped) - f->address, 2).text);
+    else if (f->bound == MEMORY_BY_USER)
         add(p, "with --mem-limit %lluM no token would wait for the disk", limit_for(mapped.least));
     else
         add(p, "with %s more free memory no token would wait for the disk: %s",
             lr_gb(missing(f, mapped.least), 2).text, ways[f->bound]);
-    if (!f->wanted && p->context > 2048)
+    if (!f->wanted && p->pinned && p->context > 2048)
         add(p,
             "as the text grows the KV cache takes up to %s, and so much less of the weights stays: -c bounds "
             "it",
