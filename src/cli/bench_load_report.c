@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MIB 1048576.0
-#define GIB 1073741824.0
+#define MIB   1048576.0
+#define GIB   1073741824.0
+#define SMALL (UINT64_C(64) << 20) /* bytes in which a disk does not show its rate (sys/probe.c) */
 
 /* ---- JSON */
 
@@ -131,10 +132,10 @@ static int write_foot(struct lr_buf *b, const struct load_report *r) {
     for (size_t i = 0; i < r->n_runs; i++) unknown |= !r->runs[i].cache.shown;
     int bad = lr_buf_append_str(b, LR_STR(foot));
     if (unknown) bad |= lr_buf_append_str(b, LR_STR(foot_unknown));
-    if (r->disk_bytes_per_s > 0)
-        return bad | lr_buf_printf(b, "The disk alone: %.0f MB/s, the best of probes and cold runs.",
-                                   r->disk_bytes_per_s / MIB);
-    return bad | lr_buf_append_str(b, LR_STR("The disk alone: not known."));
+    if (r->disk_bytes_per_s <= 0) return bad | lr_buf_append_str(b, LR_STR("The disk alone: not known."));
+    return bad | lr_buf_printf(b, "The disk alone: %.0f MB/s%s.", r->disk_bytes_per_s / MIB,
+                               r->file_bytes < SMALL ? " or more: too few bytes to measure it"
+                                                     : ", the best of probes and cold runs");
 }
 
 int load_report_table(struct lr_buf *b, const struct load_report *r) {

@@ -105,7 +105,10 @@ static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
     struct lr_plan mapped;
     would_fit(f, LR_LOAD_MAP, p->context, &mapped);
     uint64_t all = memory_for_budget(mapped.least);
-    if (f->machine && all > f->machine) /* no program that is closed and no limit would give so much */
+    if (!mapped.fits && reason_of(f, &mapped) == ADDRESSES_SHORT)
+        add(p, "with %s more of addresses no token would wait for the disk: raise ulimit -v",
+            lr_gb(plan_addresses(f, &mapped) - f->address, 2).text);
+    else if (f->machine && all > f->machine) /* no program that is closed and no limit would give so much */
         add(p,
             "no token would wait for the disk with %s of memory: this machine has %s; a faster disk or a "
             "smaller model is what helps",
@@ -115,7 +118,7 @@ static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
     else
         add(p, "with %s more free memory no token would wait for the disk: %s",
             lr_gb(missing(f, mapped.least), 2).text, ways[f->bound]);
-    if (!f->wanted && p->context > 2048)
+    if (!f->wanted && p->pinned && p->context > 2048)
         add(p,
             "as the text grows the KV cache takes up to %s, and so much less of the weights stays: -c bounds "
             "it",

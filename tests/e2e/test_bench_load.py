@@ -80,7 +80,7 @@ def test_the_table_is_80_columns_wide(model):
     assert names == ["cold 1", "warm 1", "cold 2", "warm 2", "cold med.", "warm med."]
     for line in lines[3:9]:
         assert len(line[10:].split()) == 9, line
-    assert run.out.decode().count("host of a virtual disk") == 1 and "The disk alone: " in lines[-1]
+    assert run.out.decode().count("host of a virtual disk") == 1 and re.match(r"The disk alone: (\d+ MB/s or more: too few|not known)", lines[-1])
     single = llm_run("--bench-load", "--repeat", "1", "-q", model).out.decode()
     assert "med." not in single and "cold" in single
 

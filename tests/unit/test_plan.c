@@ -146,6 +146,33 @@ static void a_refusal_names_what_is_short(void **state) {
         "addresses: raise ulimit -v)");
 }
 
+/* Where addresses alone keep a model from being mapped, the advice is to raise their limit. */
+static void short_addresses_are_named_where_it_streams(void **state) {
+    (void)state;
+    struct tensor_record record = {
+        .dtype = LR_BF16, .rank = 2, .shape = {UINT64_C(1) << 20, 2048}, .bytes = 4 * GB};
+    struct plan_tensor tensor = {&record, WEIGHT_LAYER, 0, false};
+    struct plan_facts f = simple_facts(8 * GB);
+    struct lr_plan p;
+    uint64_t pinned;
+    f.load = LR_LOAD_AUTO;
+    f.tensors = &tensor;
+    f.n_tensors = f.layers = 1;
+    f.files = 4 * GB;
+    f.address = 1 * GB;
+    f.wanted = 118;
+    plan_make(&f, &pinned, &p);
+    plan_advise(&f, &p);
+    assert_true(p.fits && p.mode == LR_LOAD_STREAM && p.streamed);
+    assert_int_equal(p.n_advice, 1);
+    assert_string_equal(p.advice[0],
+                        "with 3.12 GB more of addresses no token would wait for the disk: raise ulimit -v");
+    f.budget = 2 * GB; /* then memory is what is short */
+    plan_make(&f, &pinned, &p);
+    plan_advise(&f, &p);
+    assert_non_null(strstr(p.advice[0], "more free memory no token would wait"));
+}
+
 /* ---- models drawn at random */
 
 enum { LAYERS_MOST = 6, TENSORS_MOST = 2 + LAYERS_MOST * 9 };
@@ -453,6 +480,7 @@ int main(void) {
         cmocka_unit_test(plan_finds_the_context_that_fits),
         cmocka_unit_test(the_limit_that_is_named_suffices),
         cmocka_unit_test(a_refusal_names_what_is_short),
+        cmocka_unit_test(short_addresses_are_named_where_it_streams),
         cmocka_unit_test(every_plan_keeps_its_promises),
         cmocka_unit_test(more_memory_reads_less),
         cmocka_unit_test(no_more_is_advised_than_the_machine_has),
