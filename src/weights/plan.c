@@ -35,10 +35,11 @@ static bool arena_allowed(const struct plan_facts *f, const struct owned *o) {
     return true;
 }
 
-/* Whether the addresses are there: only mapping takes many. */
+/* Whether the addresses are there: mapping takes many, streaming some for the stacks of readers and the
+ * ring's alignment. */
 static bool addresses_allow(const struct plan_facts *f, enum lr_load mode, uint64_t sum) {
-    uint64_t all;
-    return !lr_add_u64(sum, mode == LR_LOAD_MAP ? f->files : 0, &all) && all <= f->address;
+    uint64_t all, more = mode == LR_LOAD_MAP ? f->files : mode == LR_LOAD_STREAM ? 2 * PAGES_LARGE : 0;
+    return !lr_add_u64(sum, more, &all) && all <= f->address;
 }
 
 /* What must be in memory besides what the process owns, in each mode: the mapped files' part that each pass
