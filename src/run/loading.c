@@ -98,8 +98,9 @@ static void keep_streaming(struct lr_engine *e) {
 static enum lr_status load_range(struct lr_engine *e, size_t begin, size_t end, struct lr_error *err) {
     if (e->options.interrupt && *e->options.interrupt)
         return lr_fail(err, LR_EINTERRUPTED, "interrupted while loading");
-    if (e->plan.mode == LR_LOAD_MAP) return e->cold ? store_want(&e->store, begin, end, err) : LR_OK;
-    return store_pin(&e->store, begin, end, e->target, err);
+    if (e->plan.mode != LR_LOAD_MAP) return store_pin(&e->store, begin, end, e->target, err);
+    if (e->cold) store_want(&e->store, begin, end);
+    return LR_OK;
 }
 
 static size_t count_essential(const struct lr_engine *e) {

@@ -271,18 +271,14 @@ static void want_tensor(struct store *s, size_t i, uint64_t block) {
     }
 }
 
-enum lr_status store_want(struct store *s, size_t begin, size_t end, struct lr_error *err) {
+void store_want(struct store *s, size_t begin, size_t end) {
     uint64_t block = store_file_bytes(s) / AHEAD_MOST;
     if (block < AHEAD_BLOCK) block = AHEAD_BLOCK;
-    if (!s->readers) LR_TRY(readers_create(AHEAD_READERS, &s->readers, err));
-    if (!s->ahead) {
-        size_t n = count_blocks(s, block);
-        s->ahead = lr_calloc(n, sizeof *s->ahead);
-        if (!s->ahead) return lr_fail_memory(err, "requests to read ahead", n * sizeof *s->ahead);
-    }
+    if (!s->readers) readers_create(AHEAD_READERS, &s->readers, NULL);
+    if (!s->ahead) s->ahead = lr_calloc(count_blocks(s, block), sizeof *s->ahead);
+    if (!s->readers || !s->ahead) return;
     for (size_t i = begin; i < end; i++)
         if (s->tensors[i].kind != WEIGHT_ROWS) want_tensor(s, i, block);
-    return LR_OK;
 }
 
 /* ---- lending */

@@ -3,6 +3,7 @@
 #include "support/support.h"
 
 #include "support/safetensors.h"
+#include "support/system.h"
 
 #include "run/session.h"
 
@@ -224,9 +225,9 @@ static void written_to_while_copied(void **state) {
     struct lr_session *s = NULL;
     struct lr_error err;
     atomic_int done = 0;
-    disk_inject(write_at_first, &done);
+    system_on_read(write_at_first, &done);
     enum lr_status status = lr_session_open(e, &o, &s, &err);
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     lr_session_close(s);
     lr_engine_close(e);
     assert_int_equal(status, LR_EMODEL);

@@ -4,11 +4,11 @@
  * every row with what was expected and what was seen (`make test-memory`). */
 #include "support/support.h"
 #include "support/safetensors.h"
+#include "support/system.h"
 
 #include "base/arena.h"
 #include "base/memory_policy.h"
 #include "llm_run.h"
-#include "sys/disk.h"
 #include "sys/memory.h"
 #include "weights/plan.h"
 
@@ -389,9 +389,9 @@ static struct loading_seen *load(const struct small_model *m, enum lr_load way, 
     struct lr_session_options so = lr_session_defaults(e);
     so.context = 16;
     lr_set_log(keep_line, &seen);
-    disk_inject(note_read, &seen);
+    system_on_read(note_read, &seen);
     enum lr_status status = lr_session_open(e, &so, &s, &err);
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     lr_set_log(NULL, NULL);
     lr_session_close(s);
     lr_engine_close(e);
