@@ -102,7 +102,7 @@ objects: $(LIB) $(CLI)
 tests: all $(TESTS) $(REPLAYS) $(EXAMPLES) $(MANUAL)
 
 test: tests  ## build and run all tests (ONLY=word: those whose name holds it; JOBS=2: two at once)
-	$(PYTHON) scripts/run_tests.py --build $(B) --jobs $(JOBS) $(if $(ONLY),--only $(ONLY))
+	$(PYTHON) scripts/run_tests.py --build $(B) --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
 
 MEMORY_TESTS := memory_policy memory facts watch arena plan
 test-memory: $(MEMORY_TESTS:%=$(B)/tests/unit/test_%)  ## the memory policy's tests alone, and its table of rules with what was seen
@@ -116,7 +116,7 @@ asan ubsan tsan:  ## the tests under a sanitizer (asan: address and undefined be
 
 fuzz:  ## each fuzz target for FUZZ_SECONDS (default 60) with libFuzzer
 	$(MAKE) VARIANT=fuzz fuzzers
-	$(PYTHON) scripts/run_fuzz.py --build build/fuzz --seconds $(FUZZ_SECONDS) $(if $(ONLY),--only $(ONLY))
+	$(PYTHON) scripts/run_fuzz.py --build build/fuzz --seconds $(FUZZ_SECONDS) $(if $(ONLY),--only '$(ONLY)')
 fuzzers: $(FUZZERS)
 
 bench: all $(BENCHES)  ## the measurements in tests/bench; MODEL=dir: decoding beside the machine's read rate too
@@ -181,10 +181,12 @@ $(B)/manual: $(call obj,scripts/manual.c)
 $(B)/llm-run $(B)/manual: $(CLI) $(LIB)
 	$(call say,LD,$@)$(LINK) -o $@ $(filter %.o,$^) $(CLI) $(LIB) $(LIBS)
 
-# The command line is not part of the library; tests may see it too.
+# The command line is not part of the library; tests may see it too. Calls to the system that tests can have refused
+# go through tests/support/system.c.
+REFUSABLE := $(shell sed -nE 's/^SYSTEM_CALL.[^,]*, ([a-z0-9_]+),.*/\1/p' tests/support/system.c)
 $(TESTS) $(BENCHES): $(B)/%: $(B)/obj/%.o $(call obj,$(SUPPORT_SRC)) $(CLI) $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(LINK) -o $@ $(filter %.o,$^) $(CLI) $(LIB) $(shell $(PKG_CONFIG) --libs cmocka) $(LIBS)
+	$(call say,LD,$@)$(LINK) $(REFUSABLE:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) $(CLI) $(LIB) $(shell $(PKG_CONFIG) --libs cmocka) $(LIBS)
 
 $(REPLAYS): $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(call obj,tests/fuzz/replay_main.c) $(LIB)
 	@mkdir -p $(@D)

@@ -213,7 +213,8 @@ enum lr_status model_dir_refuse_path(const char *path, struct lr_error *err) {
     enum file_kind kind = file_kind(path);
     char target[256];
     if (!*path) return lr_fail(err, LR_EMODEL, "the model directory's name is empty");
-    if (kind == FILE_UNKNOWN) return file_refuse_unknown(path, err);
+    if (kind == FILE_UNKNOWN || kind == FILE_FOLDER) /* it could be examined now, but not before */
+        return file_refuse_unknown(path, err);
     if (kind == FILE_DANGLING) {
         file_link_target(path, target, sizeof target);
         return lr_fail(err, LR_EMODEL, "%s is a link to %s, which is not there", path, target);

@@ -99,8 +99,9 @@ static void keep_streaming(struct lr_engine *e) {
 static enum lr_status load_range(struct lr_engine *e, size_t begin, size_t end, struct lr_error *err) {
     if (e->options.interrupt && *e->options.interrupt)
         return lr_fail(err, LR_EINTERRUPTED, "interrupted while loading");
-    if (e->plan.mode == LR_LOAD_MAP) return e->cold ? store_want(&e->store, begin, end, err) : LR_OK;
-    return store_pin(&e->store, begin, end, e->target, err);
+    if (e->plan.mode != LR_LOAD_MAP) return store_pin(&e->store, begin, end, e->target, err);
+    if (e->cold) store_want(&e->store, begin, end);
+    return LR_OK;
 }
 
 static size_t count_essential(const struct lr_engine *e) {
@@ -187,7 +188,8 @@ enum lr_status loading_begin(struct lr_engine *e, struct lr_error *err) {
     e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
     size_t first = 0;
     while (first < e->n_tensors && e->tensors[first].essential) first++;
-    return e->cold ? store_want(&e->store, first, batch_end(e, first, POLICY_LAYERS_PER_BATCH), err) : LR_OK;
+    if (e->cold) store_want(&e->store, first, batch_end(e, first, POLICY_LAYERS_PER_BATCH));
+    return LR_OK;
 }
 
 enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {

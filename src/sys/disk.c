@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -20,33 +19,13 @@
 
 /* ---- the system's reads */
 
-/* Armed by tests only. */
-static disk_fault_fn *_Atomic injected;
-static void *_Atomic injected_ctx;
-
-void disk_inject(disk_fault_fn *fault, void *ctx) {
-    atomic_store(&injected_ctx, ctx);
-    atomic_store(&injected, fault);
-}
-
 enum source { FROM_CACHE, FROM_DISK, FROM_BOTH };
 
 /* One read of the system's; bytes read, 0 at the end of the file, -1 with errno. */
 static int64_t read_once(const struct disk_file *f, enum source from, uint64_t at, uint64_t bytes, void *to) {
-    disk_fault_fn *ask = atomic_load_explicit(&injected, memory_order_acquire);
-    int64_t pass = ask ? ask(atomic_load(&injected_ctx), at, bytes) : INT64_MAX;
-    if (pass < 0) {
-        errno = (int)-pass;
-        return -1;
-    }
-    int64_t n;
-    if (from == FROM_CACHE) {
-        struct iovec part = {to, bytes};
-        n = preadv2(f->buffered, &part, 1, (off_t)at, RWF_NOWAIT);
-    } else {
-        n = pread(from == FROM_DISK ? f->direct : f->buffered, to, bytes, (off_t)at);
-    }
-    return n < pass ? n : pass;
+    struct iovec part = {to, bytes};
+    if (from == FROM_CACHE) return preadv2(f->buffered, &part, 1, (off_t)at, RWF_NOWAIT);
+    return pread(from == FROM_DISK ? f->direct : f->buffered, to, bytes, (off_t)at);
 }
 
 static int64_t read_some(const struct disk_file *f, enum source from, uint64_t at, uint64_t bytes, void *to) {

@@ -88,9 +88,4 @@ enum disk_cached disk_cached(const struct disk_file *f, uint64_t begin, uint64_t
  * two checks; and a chmod that changed nothing, which counts as written. */
 enum lr_status disk_check(struct disk_file *f, struct lr_error *err);
 
-/* Tests: every read of this file system layer asks first. Returns bytes to pass on (a short read), or -errno.
- * NULL: none. Process-wide; not to be changed while a read is under way. */
-typedef int64_t disk_fault_fn(void *ctx, uint64_t offset, uint64_t bytes);
-void disk_inject(disk_fault_fn *fault, void *ctx);
-
 #endif

@@ -3,16 +3,25 @@
 #include "base/mem.h"
 #include "sys/file.h"
 
+#include <errno.h>
+
 #define MAX_BYTES (UINT64_C(64) << 20)
+
+/* Whether a file that gave this failure is not there: not so where memory or file descriptors are short. A
+ * limit of a control group would be overlooked. */
+static bool is_absent(enum lr_status status, int code) {
+    return status == LR_EMODEL || (status == LR_EFAILED && code != EMFILE && code != ENFILE);
+}
 
 enum lr_status facts_read(const char *folder, const char *name, struct lr_buf *text, struct lr_error *err) {
     *text = (struct lr_buf){0};
     struct lr_buf path = {0};
     if (lr_buf_printf(&path, "%s/%s", folder, name)) return lr_fail_memory(err, name, strlen(name));
-    struct lr_error why; /* of no interest to the caller, but for this one */
+    struct lr_error why;
     enum lr_status status = file_read_all(path.data, MAX_BYTES, &text->data, &text->len, &why);
+    int code = status == LR_OK ? 0 : errno;
     lr_buf_free(&path);
-    return status == LR_EMEMORY ? lr_fail(err, status, "%s", why.message) : LR_OK;
+    return status == LR_OK || is_absent(status, code) ? LR_OK : lr_fail(err, status, "%s", why.message);
 }
 
 enum lr_status facts_file_name(struct facts_file *f, const char *folder, const char *name, bool keep,
@@ -23,21 +32,28 @@ enum lr_status facts_file_name(struct facts_file *f, const char *folder, const c
     return LR_OK;
 }
 
+/* Reads it again, where it is open and still there; else opens it. */
+static enum lr_status read_or_open(struct facts_file *f, struct lr_error *err) {
+    enum lr_status status = LR_EFAILED;
+    if (f->fd >= 0) status = file_read_again(f->fd, f->path, MAX_BYTES, &f->text, err);
+    if (status == LR_OK || status == LR_EMEMORY) return status;
+    file_let_go(&f->fd);
+    LR_TRY(file_keep(f->path, &f->fd, err));
+    return file_read_again(f->fd, f->path, MAX_BYTES, &f->text, err);
+}
+
 enum lr_status facts_file_read(struct facts_file *f, struct lr_str *text, struct lr_error *err) {
     *text = (struct lr_str){0};
     if (!f->path) return LR_OK;
-    struct lr_error why; /* of no interest to the caller, but for want of memory */
-    enum lr_status status = LR_EFAILED;
-    if (f->fd >= 0) status = file_read_again(f->fd, f->path, MAX_BYTES, &f->text, &why);
-    if (status != LR_OK && status != LR_EMEMORY) {
-        file_let_go(&f->fd);
-        status = file_keep(f->path, &f->fd, &why);
-        if (status == LR_OK) status = file_read_again(f->fd, f->path, MAX_BYTES, &f->text, &why);
-    }
+    struct lr_error why;
+    enum lr_status status = read_or_open(f, &why);
+    int code = status == LR_OK ? 0 : errno;
     if (status != LR_OK || !f->keep) file_let_go(&f->fd);
-    if (status == LR_EMEMORY) return lr_fail(err, status, "%s", why.message);
     if (status == LR_OK) *text = lr_buf_str(&f->text);
-    return LR_OK;
+    /* in the midst of work it is none that matters now: it may be there at the next look */
+    bool fine = status == LR_OK || is_absent(status, code) || (f->looked && status == LR_EFAILED);
+    f->looked = true;
+    return fine ? LR_OK : lr_fail(err, status, "%s", why.message);
 }
 
 void facts_file_close(struct facts_file *f) {

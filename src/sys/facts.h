@@ -9,7 +9,7 @@
 #define FACTS_UNLIMITED UINT64_MAX
 
 /* The text of `folder`/`name`, to be freed with lr_buf_free. A file that is missing or cannot be read gives
- * an empty text: a fact that is not there. LR_EMEMORY only. */
+ * an empty text: a fact that is not there. LR_EMEMORY, and LR_EFAILED where no more files can be opened. */
 enum lr_status facts_read(const char *folder, const char *name, struct lr_buf *text, struct lr_error *err);
 
 /* One such file, read once or many times; {0} is one that is never there. */
@@ -17,13 +17,14 @@ struct facts_file {
     char *path;
     int fd;    /* -1: not open */
     bool keep; /* open, between two readings */
+    bool looked;
     struct lr_buf text;
 };
 /* Names the file; it is opened when it is read. LR_EMEMORY only. */
 enum lr_status facts_file_name(struct facts_file *f, const char *folder, const char *name, bool keep,
                                struct lr_error *err);
 /* What it says now, as facts_read has it, valid until it is read again. A file that is missing is looked for
- * each time; one whose control group is gone, too. */
+ * each time; one whose control group is gone, too. From the second time on LR_EMEMORY only. */
 enum lr_status facts_file_read(struct facts_file *f, struct lr_str *text, struct lr_error *err);
 void facts_file_close(struct facts_file *f);
 

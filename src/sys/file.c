@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The failure of a system call with `code`: a path that is not as it should be is the user's matter, the rest
- * is the machine's. */
+/* The failure of a system call with `code`, which errno is afterwards: a path that is not as it should be is
+ * the user's matter, the rest is the machine's. */
 static enum lr_status fail_errno(struct lr_error *err, const char *path, const char *what, int code) {
     enum lr_status status = LR_EFAILED;
     if (code == ENOMEM) status = LR_EMEMORY;
@@ -21,7 +21,9 @@ static enum lr_status fail_errno(struct lr_error *err, const char *path, const c
         code == ENAMETOOLONG || code == ENXIO)
         status = LR_EMODEL;
     errno = code;
-    return lr_fail(err, status, "%s: %s: %m", path, what);
+    lr_fail(err, status, "%s: %s: %m", path, what);
+    errno = code;
+    return status;
 }
 
 enum file_kind file_kind(const char *path) {

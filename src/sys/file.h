@@ -33,7 +33,7 @@ enum lr_status file_replace(const char *path, const char *data, size_t len, stru
  * /proc files, whose size is given as 0. */
 enum lr_status file_read_all(const char *path, uint64_t max, char **data, size_t *len, struct lr_error *err);
 
-/* Keeps a file open to be read again and again; *fd is -1 where it cannot be. */
+/* Keeps a file open to be read again and again; *fd is -1 where it cannot be, and errno tells why. */
 enum lr_status file_keep(const char *path, int *fd, struct lr_error *err);
 /* The whole of it as it is now, into `text`, whose memory is used again; empty when it fails. Else as above.
  */

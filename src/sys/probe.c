@@ -4,7 +4,6 @@
 #include "sys/clock.h"
 #include "sys/threads.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -128,22 +127,15 @@ static void touch(struct probe *p, uint64_t bytes) {
     for (; p->touched < bytes; p->touched += 4096) p->memory[p->touched] = 0;
 }
 
-/* How many readers could be started: they take no signals but those that a fault raises. */
+/* How many readers could be started. */
 static uint32_t start_readers(struct probe *p, struct reader *readers) {
-    sigset_t before;
-    pthread_attr_t attr;
     uint32_t started = 0;
-    if (pthread_attr_init(&attr)) return 0;
-    pthread_attr_setstacksize(&attr, STACK);
-    threads_mask_signals(&before);
     for (; started < p->shape.depth; started++) {
         struct reader *r = &readers[started];
         r->probe = p;
         r->to = p->memory + (uint64_t)started * p->shape.block;
-        if (pthread_create(&r->id, &attr, reader_main, r)) break;
+        if (threads_start(&r->id, "llm-run-probe", STACK, reader_main, r)) break;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
     return started;
 }
 

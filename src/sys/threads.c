@@ -1,11 +1,12 @@
 #include "sys/threads.h"
 
 #include "base/mem.h"
+#include "base/pages.h"
 #include "sys/clock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -171,7 +172,7 @@ uint32_t threads_count(const struct threads *pool) {
     return pool->count;
 }
 
-void threads_mask_signals(sigset_t *before) {
+static void mask_signals(sigset_t *before) {
     static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
     sigset_t blocked;
     sigfillset(&blocked);
@@ -179,34 +180,56 @@ void threads_mask_signals(sigset_t *before) {
     pthread_sigmask(SIG_SETMASK, &blocked, before);
 }
 
-static int start_worker(struct threads *pool, struct worker *worker, const pthread_attr_t *attr) {
+static int create(pthread_t *id, const pthread_attr_t *attr, void *(*fn)(void *), void *arg) {
     sigset_t before;
+    mask_signals(&before);
+    int rc = pthread_create(id, attr, fn, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+/* pthread_create says EAGAIN where threads are limited and where a stack and its guard find no memory. */
+static bool is_room_for(size_t stack) {
+    uint64_t bytes = (stack / pages_size() + 16) * pages_size();
+    void *room = pages_reserve(bytes);
+    bool usable = room && pages_use(room, bytes);
+    if (room) pages_release(room, bytes);
+    return usable;
+}
+
+int threads_start(pthread_t *id, const char *name, size_t stack, void *(*fn)(void *), void *arg) {
+    pthread_attr_t attr;
+    size_t least = (size_t)PTHREAD_STACK_MIN;
+    int rc = pthread_attr_init(&attr);
+    if (rc) return rc;
+    rc = pthread_attr_setstacksize(&attr, stack < least ? least : stack);
+    if (!rc) rc = create(id, &attr, fn, arg);
+    pthread_attr_destroy(&attr);
+    if (!rc) pthread_setname_np(*id, name);
+    return rc == EAGAIN && !is_room_for(stack) ? ENOMEM : rc;
+}
+
+static int start_worker(struct threads *pool, struct worker *worker) {
+    char name[24];
     worker->pool = pool;
     worker->thread = pool->started + 1;
-    threads_mask_signals(&before);
-    int rc = pthread_create(&worker->id, attr, worker_main, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc) return rc;
-    char name[16];
     snprintf(name, sizeof name, "llm-run-%u", worker->thread);
-    pthread_setname_np(worker->id, name);
-    pool->started++;
-    return 0;
+    int rc = threads_start(&worker->id, name, THREADS_STACK, worker_main, worker);
+    if (!rc) pool->started++;
+    return rc;
 }
 
 static enum lr_status start_workers(struct threads *pool, struct lr_error *err) {
-    pthread_attr_t attr;
-    int rc = pthread_attr_init(&attr);
-    if (!rc) rc = pthread_attr_setstacksize(&attr, THREADS_STACK);
-    while (!rc && pool->started + 1 < pool->count)
-        rc = start_worker(pool, &pool->workers[pool->started], &attr);
-    pthread_attr_destroy(&attr);
+    int rc = 0;
+    while (!rc && pool->started + 1 < pool->count) rc = start_worker(pool, &pool->workers[pool->started]);
     if (!rc) return LR_OK;
+    if (rc == ENOMEM) return lr_fail_memory(err, "the stack of a thread (fewer: -T)", THREADS_STACK);
     errno = rc;
-    return lr_fail(err, LR_EFAILED,
-                   "thread %u of %u could not be started: %m (a limit on processes, ulimit -u, or on address "
-                   "space; fewer threads: -T)",
-                   pool->started + 2, pool->count);
+    return lr_fail(
+        err, LR_EFAILED,
+        "thread %u of %u could not be started: %m (a limit on processes, ulimit -u? fewer threads: "
+        "-T)",
+        pool->started + 2, pool->count);
 }
 
 /* Processors that we may run on; a pool with more threads than that does not spin. */

@@ -7,7 +7,7 @@
 #ifndef LR_SYS_THREADS_H
 #define LR_SYS_THREADS_H
 
-#include <signal.h>
+#include <pthread.h>
 
 #include "base/error.h"
 
@@ -21,7 +21,8 @@ typedef void threads_fn(void *ctx, uint32_t task, uint32_t thread);
 
 /* A pool of `count` threads, the caller included (count - 1 are started, named llm-run-1 and so on, with
  * THREADS_STACK bytes of stack and all signals blocked but those that a fault raises). LR_EUSAGE unless count
- * is in [1, THREADS_MAX]; LR_EFAILED when the system starts no more of them. */
+ * is in [1, THREADS_MAX]; LR_EFAILED when the system starts no more of them, LR_EMEMORY when it has no memory
+ * for their stacks. */
 enum lr_status threads_create(uint32_t count, struct threads **out, struct lr_error *err);
 #define THREADS_STACK (2u << 20) /* OpenBLAS is called on it */
 
@@ -34,8 +35,9 @@ uint32_t threads_count(const struct threads *pool);
  * alone. */
 void threads_run(struct threads *pool, uint32_t n_tasks, threads_fn *fn, void *ctx);
 
-/* For who starts a thread: blocks all signals but those that a fault raises (their handlers must run), so
- * that what asks the program for something is the main thread's. Restore `before` with pthread_sigmask. */
-void threads_mask_signals(sigset_t *before);
+/* Starts a thread of one's own, with at least `stack` bytes of stack and all signals blocked but those that a
+ * fault raises (their handlers must run), so that what asks the program for something is the main thread's.
+ * 0, or the code of the failure: ENOMEM where there is no memory or no addresses for its stack. */
+int threads_start(pthread_t *id, const char *name, size_t stack, void *(*fn)(void *), void *arg);
 
 #endif

@@ -59,6 +59,14 @@ static uint64_t slot_bytes(const struct plan_facts *f, uint32_t span) {
     return (largest + 3 * ALIGN_MOST - 1) / ALIGN_MOST * ALIGN_MOST;
 }
 
+/* Blocks of `span` units that a pass reads at most: a ring for more would read the next pass's but one. */
+static uint64_t blocks_in_pass(const struct plan_facts *f, uint32_t span) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < f->n_tensors; i++)
+        if (read_whole(&f->tensors[i])) n += (units_count(f->tensors[i].record) + span - 1) / span;
+    return n;
+}
+
 /* Where the ring is small its blocks are, so that all readers have one and as many are ready: what is needed
  * at least does not depend on how the disk likes to be read. */
 struct ring_size plan_ring(const struct plan_facts *f, uint64_t room) {
@@ -69,7 +77,8 @@ struct ring_size plan_ring(const struct plan_facts *f, uint64_t room) {
     struct ring_size r = {.span = (uint32_t)(block / UNIT_BYTES)};
     while (r.span > 1 && most < 2 * depth * slot_bytes(f, r.span)) r.span /= 2;
     r.slot = slot_bytes(f, r.span);
-    uint64_t slots = most / r.slot;
+    uint64_t slots = most / r.slot, blocks = blocks_in_pass(f, r.span);
+    if (slots > blocks) slots = blocks;
     r.slots = slots < 2 ? 2 : (uint32_t)slots;
     return r;
 }

@@ -5,8 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -58,17 +56,11 @@ static void *reader_main(void *arg) {
 }
 
 static int start_threads(struct readers *r, uint32_t count) {
-    pthread_attr_t attr;
-    sigset_t before;
-    int rc = pthread_attr_init(&attr);
-    if (!rc) rc = pthread_attr_setstacksize(&attr, STACK < PTHREAD_STACK_MIN ? PTHREAD_STACK_MIN : STACK);
-    threads_mask_signals(&before);
+    int rc = 0;
     while (!rc && r->count < count) {
-        rc = pthread_create(&r->threads[r->count], &attr, reader_main, r);
-        if (!rc) pthread_setname_np(r->threads[r->count++], "llm-run-read");
+        rc = threads_start(&r->threads[r->count], "llm-run-read", STACK, reader_main, r);
+        if (!rc) r->count++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
     return r->count ? 0 : rc;
 }
 
@@ -79,12 +71,13 @@ enum lr_status readers_create(uint32_t count, struct readers **out, struct lr_er
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->work, NULL);
     pthread_cond_init(&r->done, NULL);
-    errno = start_threads(r, count);
-    if (errno) {
-        enum lr_status status =
-            lr_fail(err, LR_EFAILED, "a thread that reads the weights could not be started: %m (ulimit -u?)");
+    int rc = start_threads(r, count);
+    if (rc) {
         readers_destroy(r);
-        return status;
+        if (rc == ENOMEM) return lr_fail_memory(err, "the stack of a thread that reads weights", STACK);
+        errno = rc;
+        return lr_fail(err, LR_EFAILED,
+                       "a thread that reads the weights could not be started: %m (ulimit -u?)");
     }
     *out = r;
     return LR_OK;

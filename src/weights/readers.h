@@ -20,7 +20,8 @@ struct read_request {
     struct lr_error err;
 };
 
-/* `count` threads; fewer where the system refuses more, LR_EFAILED where it refuses the first. */
+/* `count` threads; fewer where the system refuses more. Where it refuses the first: LR_EFAILED, or LR_EMEMORY
+ * where there is no memory for its stack. */
 enum lr_status readers_create(uint32_t count, struct readers **out, struct lr_error *err);
 /* Waits for reads under way; those not begun are dropped. NULL is nothing. */
 void readers_destroy(struct readers *r);

@@ -258,14 +258,13 @@ void store_unpin(struct store *s, const uint64_t *pinned) {
 
 /* ---- bringing mapped files in */
 
-enum lr_status store_want(struct store *s, size_t begin, size_t end, struct lr_error *err) {
-    if (!s->ahead.request) LR_TRY(ahead_open(s->files, s->maps, s->catalog->n_files, &s->ahead, err));
+void store_want(struct store *s, size_t begin, size_t end) {
+    if (!s->ahead.request && ahead_open(s->files, s->maps, s->catalog->n_files, &s->ahead, NULL) != LR_OK) return;
     for (size_t i = begin; i < end; i++) {
         const struct tensor_record *t = s->tensors[i].record;
         if (s->tensors[i].kind != WEIGHT_ROWS)
             ahead_want(&s->ahead, t->file, t->offset, t->offset + t->bytes);
     }
-    return LR_OK;
 }
 
 /* ---- lending */

@@ -71,8 +71,9 @@ enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64
                          struct lr_error *err);
 /* Gives back what is beyond `pinned[i]` units. */
 void store_unpin(struct store *s, const uint64_t *pinned);
-/* Mapped files: has tensors [begin, end) brought into memory, in this order, while others go on. */
-enum lr_status store_want(struct store *s, size_t begin, size_t end, struct lr_error *err);
+/* Mapped files: has tensors [begin, end) brought into memory, in this order, while others go on. Where there
+ * is no thread or no memory for that they come when they are used. */
+void store_want(struct store *s, size_t begin, size_t end);
 
 /* Begins and ends a pass; `head`: it will ask for the essential matrices too. */
 void store_begin(struct store *s, bool head);

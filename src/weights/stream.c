@@ -77,26 +77,29 @@ static bool is_queued(const struct stream *s, size_t tensor, uint64_t unit) {
     return false;
 }
 
-/* Makes the block the oldest in the ring. */
-static void seek(struct stream *s, size_t tensor, uint64_t unit) {
-    if (is_queued(s, tensor, unit)) {
+/* Makes the block the oldest in the ring, or the next to be read; whether it was read ahead. */
+static bool seek(struct stream *s, size_t tensor, uint64_t unit) {
+    bool ahead = is_queued(s, tensor, unit);
+    if (ahead) {
         while (s->slots[s->head].tensor != tensor || s->slots[s->head].unit != unit) drop_oldest(s);
     } else {
         stream_reset(s);
         s->tensor = tensor;
         s->unit = unit;
     }
+    return ahead;
 }
 
 enum lr_status stream_take(struct stream *s, size_t tensor, uint64_t unit, const void **data,
                            struct lr_error *err) {
-    seek(s, tensor, unit);
+    bool ahead = seek(s, tensor, unit);
     fill(s);
     struct stream_slot *slot = &s->slots[s->head];
-    enum lr_status status = readers_wait(s->readers, &slot->request, err);
+    enum lr_status status = readers_wait(s->readers, &slot->request, ahead ? NULL : err);
     *data = slot->memory + slot->request.begin % slot->request.file->align;
-    if (status != LR_OK) stream_reset(s); /* who asks again has it read again */
-    return status;
+    if (status == LR_OK) return LR_OK;
+    stream_reset(s); /* who asks again has it read again: at once where it may have failed long ago */
+    return ahead ? stream_take(s, tensor, unit, data, err) : status;
 }
 
 void stream_release(struct stream *s) {

@@ -42,8 +42,8 @@ enum lr_status stream_open(const struct stream_source *source, struct readers *r
 /* Waits for reads under way. Safe on {0}. */
 void stream_close(struct stream *s);
 
-/* Block `unit` of tensor `tensor`: waits for it. `*data`: its first byte, until stream_release. After a
- * failure nothing is taken, and the block can be asked for again. */
+/* Block `unit` of tensor `tensor`: waits for it; one that could not be read ahead is read again. `*data`: its
+ * first byte, until stream_release. After a failure nothing is taken, and it can be asked for again. */
 enum lr_status stream_take(struct stream *s, size_t tensor, uint64_t unit, const void **data,
                            struct lr_error *err);
 /* Gives the block that was taken last back, and fills the ring. */

@@ -4,6 +4,7 @@
 
 #include "support/folder.h"
 #include "support/safetensors.h"
+#include "support/system.h"
 
 #include "run/session.h"
 #include "weights/units.h"
@@ -253,12 +254,12 @@ static void check_bytes(bool score) {
     uint64_t ring = stream_all(e);
     uint64_t wanted =
         PASSES * bytes_of(e, WEIGHT_LAYER) + (score ? PASSES : 1) * bytes_of(e, WEIGHT_ESSENTIAL);
-    disk_inject(count_bytes, &read);
+    system_on_read(count_bytes, &read);
     enum lr_status status = score ? lr_session_score(s, ids, PASSES * TEXT + 1, scores, &err)
                                   : lr_session_feed_ids(s, ids, PASSES * TEXT, &err);
     lr_session_close(s);
     lr_engine_close(e); /* ends what is read ahead */
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     if (status) fail_msg("%s", err.message);
     if (read < wanted || read > wanted * 21 / 20 + ring)
         fail_msg("%llu bytes were read where the passes have %llu", (unsigned long long)read,
@@ -325,9 +326,9 @@ static void written_to_while_copied(void **state) {
     struct lr_session *s = NULL;
     struct lr_error err;
     atomic_int done = 0;
-    disk_inject(write_at_first, &done);
+    system_on_read(write_at_first, &done);
     enum lr_status status = lr_session_open(e, &o, &s, &err);
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     lr_session_close(s);
     lr_engine_close(e);
     assert_int_equal(status, LR_EMODEL);

@@ -114,3 +114,24 @@ char *support_read_file(const char *path, size_t *len) {
     if (len) *len = size;
     return data;
 }
+
+static unsigned count_entries(const char *path) {
+    DIR *dir = opendir(path);
+    unsigned n = 0;
+    assert_non_null(dir);
+    while (readdir(dir)) n++;
+    closedir(dir);
+    return n;
+}
+
+struct support_held support_held_now(void) {
+    return (struct support_held){count_entries("/proc/self/fd"), count_entries("/proc/self/task")};
+}
+
+void support_nothing_more_than(struct support_held before) {
+    struct support_held now = support_held_now();
+    assert_int_equal(now.files, before.files);
+    for (int i = 0; i < 100 && now.threads > before.threads; i++, now = support_held_now())
+        usleep(1000); /* joined, but not yet out of the list */
+    assert_int_equal(now.threads, before.threads);
+}

@@ -57,4 +57,12 @@ void support_write_file(const char *folder, const char *name, const void *data, 
 /* Reads a whole file, NUL-terminated, to be freed with free(); NULL where it cannot be read. */
 char *support_read_file(const char *path, size_t *len);
 
+/* Open files and threads: what the sanitizers do not count. */
+struct support_held {
+    unsigned files, threads;
+};
+struct support_held support_held_now(void);
+/* The test fails where there are more than before. */
+void support_nothing_more_than(struct support_held before);
+
 #endif

@@ -1,6 +1,7 @@
 /* Parts of large files: every boundary, each way, faults at every read, files that change underneath; and the
  * measurement of the disk's rate. */
 #include "support/support.h"
+#include "support/system.h"
 
 #include "support/folder.h"
 
@@ -20,7 +21,7 @@
 static struct lr_error err;
 
 static int remove_folder(void **state) {
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     return folder_teardown(state);
 }
 
@@ -287,18 +288,18 @@ static void takes_what_is_cached(void **state) {
         struct asked a = {0};
         copy_is_right(&f, MIB, 2 * MIB);
         uint64_t before = pages_there(&f);
-        disk_inject(note, &a);
+        system_on_read(note, &a);
         read_is_right(&f, MIB + 100, 2 * MIB - 100, (enum disk_way)way);
-        disk_inject(NULL, NULL);
+        system_on_read(NULL, NULL);
         assert_true(a.calls == 1 && a.offset == MIB + 100 && a.bytes == MIB - 200); /* no whole blocks */
         assert_int_equal(pages_there(&f), before);
     }
     /* disk_fetch() does not look, and reads whole blocks where there are direct reads. */
     struct asked a = {0};
     uint8_t *room = make_room(&f, MIB);
-    disk_inject(note, &a);
+    system_on_read(note, &a);
     assert_int_equal(disk_fetch(&f, MIB + 100, 2 * MIB - 100, DISK_DIRECT, room, &err), LR_OK);
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     assert_true(is_pattern(room + 100, MIB + 100, 2 * MIB - 100));
     if (f.direct >= 0) assert_true(a.calls == 1 && a.offset == MIB && a.bytes == MIB);
     free(room);
@@ -419,9 +420,9 @@ static int with_fault(const struct disk_file *f, enum disk_way way, bool cold, i
         struct fault fault = {.first = n, .sticky = sticky, .answer = answer};
         bool right = false;
         if (cold) drop(f);
-        disk_inject(give_fault, &fault);
+        system_on_read(give_fault, &fault);
         enum lr_status status = read_and_look(f, 100, f->identity.size - 1, way, &right);
-        disk_inject(NULL, NULL);
+        system_on_read(NULL, NULL);
         assert_true(status == LR_OK || status == expected);
         if (status == LR_OK) assert_true(right);
         seen += status == expected;
@@ -457,9 +458,9 @@ static void refused_direct_reads_are_read_buffered(void **state) {
     struct disk_file f = open_pattern(at("refused"), 70000);
     struct fault fault = {.first = 1, .answer = -EINVAL};
     drop(&f);
-    disk_inject(give_fault, &fault);
+    system_on_read(give_fault, &fault);
     read_is_right(&f, 100, 69999, DISK_DIRECT);
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     assert_true(fault.calls >= 2);
     disk_close(&f);
 }
@@ -474,9 +475,9 @@ static void direct_reads_go_on_at_a_block(void **state) {
         skip();
     }
     struct asked a = {.first_answer = 5000};
-    disk_inject(note, &a);
+    system_on_read(note, &a);
     read_is_right(&f, 100, 65000, DISK_DIRECT);
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     assert_int_equal(a.calls, 2);
     assert_true(a.offset % f.align == 0 && a.offset <= 5000 && a.offset > 0);
     assert_int_equal(pages_there(&f), 0);
@@ -488,14 +489,14 @@ static void copies_go_on_or_fail_too(void **state) {
     struct disk_file f = open_pattern(at("copied"), 1000);
     uint8_t to[1000];
     struct fault fault = {.first = 1, .answer = 7, .sticky = true};
-    disk_inject(give_fault, &fault);
+    system_on_read(give_fault, &fault);
     copy_is_right(&f, 1, 999);
     fault = (struct fault){.first = 2, .answer = -EINTR};
     copy_is_right(&f, 1, 999);
     fault = (struct fault){.first = 1, .answer = -EIO};
     assert_int_equal(disk_copy(&f, 1, 999, to, &err), LR_EFAILED);
     assert_non_null(strstr(err.message, "cannot be read at byte 1: Input/output error"));
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     disk_close(&f);
 }
 
@@ -693,9 +694,9 @@ static void measures_without_reading_a_part_twice(void **state) {
         struct visits v = {.delay_us = i ? 0 : 20000}; /* a slow disk: little is read, and that far apart */
         struct disk_rate r;
         double begin = clock_now();
-        disk_inject(visit, &v);
+        system_on_read(visit, &v);
         assert_int_equal(probe_disk(&f, i ? 0.1 : 0.5, (uint64_t)most[i] * MIB, &r, &err), LR_OK);
-        disk_inject(NULL, NULL);
+        system_on_read(NULL, NULL);
         double took = clock_now() - begin;
         printf("%.0f MB/s %s, %u MiB x %u; %.3f s\n", r.bytes_per_s / 1e6,
                r.way == DISK_DIRECT ? "direct" : "buffered", r.block / MIB, r.depth, took);
@@ -750,7 +751,7 @@ static void says_when_it_cannot_measure(void **state) {
     struct visits v = {.reads = 0};
     struct disk_rate r;
     struct disk_file f = open_large(at("small"), 63);
-    disk_inject(visit, &v);
+    system_on_read(visit, &v);
     assert_int_equal(probe_disk(&f, 0.25, 64 * MIB, &r, &err), LR_OK);
     is_default(r, &f, 16);
     disk_close(&f);
@@ -759,7 +760,7 @@ static void says_when_it_cannot_measure(void **state) {
     assert_int_equal(probe_disk(&f, 0.25, 8 * MIB - 1, &r, &err), LR_OK);
     is_default(r, &f, 8);
     assert_int_equal(v.reads, 0);
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     disk_close(&f);
 }
 
@@ -771,12 +772,12 @@ static void tells_of_a_read_that_fails(void **state) {
         struct disk_file f = open_large(at("failing"), LARGE);
         if (i == 0) v.answer = -EIO;
         if (i == 1) assert_int_equal(truncate(at("failing"), 0), 0);
-        disk_inject(visit, &v);
+        system_on_read(visit, &v);
         assert_int_equal(probe_disk(&f, 0.25, 64 * MIB, &r, &err), i ? LR_EMODEL : LR_EFAILED);
         assert_non_null(strstr(err.message, i ? "cut short" : "failing: cannot be read at byte "));
         v.reads = 0;
         assert_int_equal(probe_disk(&f, 0.25, 64 * MIB, &r, NULL), i ? LR_EMODEL : LR_EFAILED);
-        disk_inject(NULL, NULL);
+        system_on_read(NULL, NULL);
         is_default(r, &f, 16);
         disk_close(&f);
     }
@@ -798,6 +799,20 @@ static void does_without_memory(void **state) {
     skip();
 #endif
     assert_int_equal(support_in_child(probe_without_addresses), 0);
+}
+
+/* Nor are threads that do not start. */
+static void does_without_threads(void **state) {
+    (void)state;
+    struct disk_file f = open_large(at("large"), LARGE);
+    struct disk_rate r;
+    for (long n = 1; n < 40; n += 3) {
+        system_refuse(SYSTEM_THREADS, EAGAIN, n, true);
+        assert_int_equal(probe_disk(&f, 0.05, 64 * MIB, &r, &err), LR_OK);
+        if (n == 1) is_default(r, &f, 16);
+    }
+    system_refuse(SYSTEM_KINDS, 0, 0, false);
+    disk_close(&f);
 }
 
 int main(void) {
@@ -825,6 +840,7 @@ int main(void) {
         cmocka_unit_test(says_when_it_cannot_measure),
         cmocka_unit_test(tells_of_a_read_that_fails),
         cmocka_unit_test(does_without_memory),
+        cmocka_unit_test(does_without_threads),
     };
     return cmocka_run_group_tests_name("disk", tests, folder_setup, remove_folder);
 }

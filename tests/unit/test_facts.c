@@ -1,10 +1,13 @@
 /* The parsers of the kernel's small files: lines, numbers, values, processor lists, places of control groups.
  */
 #include "support/support.h"
+#include "support/system.h"
 
 #include "base/mem.h"
 #include "sys/cgroup.h"
 #include "sys/facts.h"
+
+#include <errno.h>
 
 static void text_is_split(void **state) {
     (void)state;
@@ -240,6 +243,27 @@ static void full_stalls_are_found(void **state) {
         assert_int_equal(facts_full_stall(lr_str_of(rows[i].text)), rows[i].total);
 }
 
+/* No fact is taken for absent because no more files can be opened, but for one that was looked at before. */
+static void too_many_open_files_are_an_error(void **state) {
+    (void)state;
+    static const int codes[] = {EMFILE, ENFILE, EACCES, EIO};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        enum lr_status wanted = codes[i] == EMFILE || codes[i] == ENFILE ? LR_EFAILED : LR_OK;
+        struct facts_file f;
+        struct lr_error err;
+        struct lr_str text;
+        struct lr_buf whole;
+        assert_int_equal(facts_file_name(&f, "/proc", "no-such-file", true, &err), LR_OK);
+        system_refuse(SYSTEM_OPENS, codes[i], 1, true);
+        assert_int_equal(facts_read("/proc", "self/status", &whole, &err), wanted);
+        if (wanted) assert_non_null(strstr(err.message, strerror(codes[i])));
+        assert_int_equal(facts_file_read(&f, &text, &err), wanted);
+        assert_int_equal(facts_file_read(&f, &text, &err), LR_OK);
+        system_refuse(SYSTEM_KINDS, 0, 0, false);
+        facts_file_close(&f);
+    }
+}
+
 static void files_are_read_again(void **state) {
     (void)state;
     char *folder = support_make_folder();
@@ -277,6 +301,7 @@ int main(void) {
         cmocka_unit_test(missing_file_is_an_empty_text),
         cmocka_unit_test(full_stalls_are_found),
         cmocka_unit_test(files_are_read_again),
+        cmocka_unit_test(too_many_open_files_are_an_error),
     };
     return cmocka_run_group_tests_name("facts", tests, NULL, NULL);
 }

@@ -4,12 +4,12 @@
  * every row with what was expected and what was seen (`make test-memory`). */
 #include "support/support.h"
 #include "support/safetensors.h"
+#include "support/system.h"
 
 #include "base/arena.h"
 #include "base/memory_policy.h"
 #include "llm_run.h"
 #include "run/engine.h"
-#include "sys/disk.h"
 #include "sys/memory.h"
 #include "weights/pins.h"
 #include "weights/plan.h"
@@ -434,9 +434,9 @@ static struct loading_seen *load_until(const struct small_model *m, enum lr_load
     so.context = 16;
     seen.engine = e;
     lr_set_log(keep_line, &seen);
-    disk_inject(note_read, &seen);
+    system_on_read(note_read, &seen);
     enum lr_status status = lr_session_open(e, &so, &s, &err);
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     lr_set_log(NULL, NULL);
     seen.kept = lr_plan_current(e).pinned > 0;
     lr_session_close(s);

@@ -458,6 +458,17 @@ static void large_blocks_are_no_need(void **state) {
     }
 }
 
+/* A small model is not read several passes ahead. */
+static void a_ring_holds_one_pass(void **state) {
+    (void)state;
+    static struct drawn d;
+    for (uint32_t i = 0; i < 5; i++) add_tensor(&d, i < 4 ? WEIGHT_LAYER : WEIGHT_ESSENTIAL, i, 100, 1000);
+    d.facts.tensors = d.tensors;
+    d.facts.budget = 2000 * MB;
+    assert_int_equal(plan_ring(&d.facts, UINT64_MAX).slots, 5);
+    assert_int_equal(plan_ring(&d.facts, 0).slots, 2);
+}
+
 static void units_cover_a_matrix(void **state) {
     (void)state;
     static const uint64_t shapes[][2] = {{1, 1},       {5, 7},      {128256, 2048}, {8192, 2048},
@@ -488,6 +499,7 @@ int main(void) {
         cmocka_unit_test(a_context_that_no_longer_fits_leaves_the_pins),
         cmocka_unit_test(no_copy_of_a_tensor_is_above_the_policys_limit),
         cmocka_unit_test(large_blocks_are_no_need),
+        cmocka_unit_test(a_ring_holds_one_pass),
         cmocka_unit_test(units_cover_a_matrix),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -1,12 +1,12 @@
 /* The public interface over a tiny model: what a session promises, what it refuses, and that nothing leaks
  * when memory is refused at any point. */
 #include "support/support.h"
+#include "support/system.h"
 
 #include "base/mem.h"
 #include "run/monitor.h"
 #include "run/session.h"
 #include "sys/clock.h"
-#include "sys/disk.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -626,9 +626,9 @@ static void files_that_change_while_they_are_copied(void **state) {
     struct lr_session_options o = lr_session_defaults(e);
     o.context = 64;
     path = name;
-    disk_inject(touch_once, &path);
+    system_on_read(touch_once, &path);
     assert_int_equal(lr_session_open(e, &o, &s, &err), LR_EMODEL);
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     assert_null(path);
     assert_non_null(strstr(err.message, "written to while in use"));
     lr_engine_close(e);
