@@ -3,7 +3,8 @@
 #
 # Installs what only tests need, builds with gcc and with clang, runs the unit, kernel, golden and end-to-end tests, and the
 # unit, golden and fuzz-replay tests under AddressSanitizer and UndefinedBehaviorSanitizer. --full adds ThreadSanitizer,
-# the rest of the tests under the sanitizers, longer sweeps, lint, and fuzzing (FUZZ_SECONDS for each target, default 120).
+# the rest of the tests under the sanitizers, longer sweeps, lint, fuzzing (FUZZ_SECONDS for each target, default 120) and, as
+# root, a moment of strict overcommit.
 # The last line is `N passed, M failed, K skipped`; a build counts as one test.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -53,6 +54,21 @@ variant() { # variant kinds jobs
     python3 scripts/run_tests.py --build "build/$1" --kinds "$2" --jobs "$3" --totals "$totals"
 }
 
+# A command under vm.overcommit_memory=2, which holds for the whole machine: with 8 GB left to commit, so that nobody else is
+# refused. What was set before is put back, however this ends.
+with_strict_overcommit() ( # command...
+    vm=/proc/sys/vm
+    mode=$(cat $vm/overcommit_memory) kbytes=$(cat $vm/overcommit_kbytes) ratio=$(cat $vm/overcommit_ratio)
+    restore() {
+        echo "$mode" >$vm/overcommit_memory
+        if [ "$kbytes" = 0 ]; then echo "$ratio" >$vm/overcommit_ratio; else echo "$kbytes" >$vm/overcommit_kbytes; fi
+    }
+    trap restore EXIT
+    trap 'exit 1' HUP INT TERM
+    committed=$(awk '/^Committed_AS/ { print $2 }' /proc/meminfo)
+    echo $((committed + (8 << 20))) >$vm/overcommit_kbytes && echo 2 >$vm/overcommit_memory && "$@"
+)
+
 finish() {
     read -r p f s <"$totals"
     rm -rf "$work"
@@ -62,9 +78,12 @@ finish() {
 }
 trap 'count 0 1; finish' INT TERM
 
-[ $full = 0 ] || export LR_TEST_SWEEP=full
+[ $full = 0 ] || export LR_TEST_SWEEP=full LR_TEST_TIMEOUT=1800
 variant release unit,kernel,golden,fuzz,examples,e2e 1
 variant clang unit,kernel,golden "$jobs"
+if [ $full = 1 ] && [ -w /proc/sys/vm/overcommit_memory ]; then
+    with_strict_overcommit python3 scripts/run_tests.py --build build/release --kinds e2e --only strict_overcommit --totals "$totals"
+fi
 if [ $full = 0 ]; then
     variant asan unit,golden,fuzz "$jobs"
 else

@@ -355,49 +355,38 @@ def with_addresses(mib):
 
 
 @needs_true_memory
-@pytest.mark.parametrize("matmul", ["native", "auto"])
-def test_limits_on_addresses(small, reference, matmul):
-    """`ulimit -v`: a run with the same ids or one line, soon, and status 4 or 1 (threads that cannot be started)."""
-    seen = set()
-    for mib in (16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 1024, 2048):
+@pytest.mark.parametrize("load, matmul", [("auto", "native"), ("map", "native"), ("stream", "native"), ("resident", "native"), ("auto", "auto")])
+def test_limits_on_addresses(small, reference, load, matmul):
+    """`ulimit -v`: the same ids or a refusal in one line, soon; and never a refusal where less was enough."""
+    ran = False
+    for mib in sorted({round(16 * 128 ** (i / 39)) for i in range(40)}):
         begin = time.monotonic()
-        run = llm_run("-q", "--ids", "--greedy", "--ignore-eos", "-n", "8", "--matmul", matmul, small, "1,2,3", timeout=60, preexec_fn=with_addresses(mib))
+        run = llm_run("-q", "--ids", "--greedy", "--ignore-eos", "-n", "8", "--matmul", matmul, "--load", load, small, "1,2,3",
+                      timeout=60, preexec_fn=with_addresses(mib))
         assert time.monotonic() - begin < 30
-        seen.add(run.status)
         if run.status == 0:
             assert [int(i) for i in run.out.split()] == reference[0], (mib, run)
-        elif run.status in (1, 4):
-            assert run.out == b"" and len([line for line in run.lines if line.startswith("llm-run: ")]) >= 1, (mib, run)
-            assert run.status == 1 or run.lines[-1].startswith("llm-run: Cannot allocate "), (mib, run)
+        elif run.status == 4:
+            assert not ran and run.out == b"" and run.lines[-1].startswith("llm-run: Cannot allocate "), (mib, run)
         else:  # the system's loader found no room for the libraries
             assert mib <= 32 and run.status == 127, (mib, run)
-    assert 0 in seen
+        ran = ran or run.status == 0
+    assert ran
 
 
-OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
+def said(path, key=""):
+    """The first number in the file, or in its line that begins with the key."""
+    with open(path, encoding="ascii") as f:
+        return int(re.search(rf"^{key}\D*(\d+)", f.read(), re.M).group(1))
 
 
 @needs_true_memory
 def test_strict_overcommit(small, reference):
-    """Changes the whole machine for a moment, so only where LR_TEST_OVERCOMMIT=1 says that nobody else is on it."""
-    if os.environ.get("LR_TEST_OVERCOMMIT") != "1":
-        pytest.skip("LR_TEST_OVERCOMMIT=1 is not set")
-    if not os.access(OVERCOMMIT, os.W_OK):
-        pytest.skip(f"{OVERCOMMIT} cannot be written")
-    with open(OVERCOMMIT, encoding="ascii") as f:
-        before = f.read()
-    runs = []
-    try:
-        with open(OVERCOMMIT, "w", encoding="ascii") as f:
-            f.write("2")
-        for load in "map", "stream", "resident":
-            runs.append(llm_run("-q", *ASK, "--load", load, small, "1,2,3", timeout=10))
-    finally:
-        with open(OVERCOMMIT, "w", encoding="ascii") as f:
-            f.write(before)
-    for run in runs:
-        assert run.status in (0, 4), run
-        if run.status == 0:
-            assert [int(i) for i in run.out.split()] == reference[0]
-        else:
-            assert "Cannot" in run.err
+    """What may still be committed bounds the budget, and reservations are not committed: each way runs."""
+    if said("/proc/sys/vm/overcommit_memory") != 2:
+        pytest.skip("vm.overcommit_memory is not 2: scripts/test.sh --full, as root, sets it for this test")
+    left = 1024 * (said("/proc/meminfo", "CommitLimit") - said("/proc/meminfo", "Committed_AS"))
+    assert plan(small)["budget"] < left + 256 * MIB  # others come and go
+    for load in "map", "stream", "resident":
+        run = llm_run("-q", *ASK, "--load", load, small, "1,2,3", timeout=30)
+        assert run.status == 0 and [int(i) for i in run.out.split()] == reference[0], run
