@@ -82,7 +82,7 @@ class Bench:
         self.weights = program.bytes_per_token(program.info(a))
         shards = glob.glob(f"{glob.escape(a.model)}/*.safetensors")
         self.files = shards + ([a.gguf] if a.gguf else [])
-        self.disk = disk.Disk(max(shards, key=os.path.getsize))
+        self.disk = disk.Disk(max(shards, key=os.path.getsize), 0.15)
         disk.make_cold(self.files, a.wait)
         self.rates = [self.disk.measure()]
 
