@@ -80,6 +80,7 @@ trap 'count 0 1; finish' INT TERM
 
 [ $full = 0 ] || export LR_TEST_SWEEP=full LR_TEST_TIMEOUT=1800
 variant release unit,kernel,golden,fuzz,examples,e2e 1
+unset LR_TEST_SWEEP # sanitizers would take hours for every call that may fail: they take some of them
 variant clang unit,kernel,golden "$jobs"
 if [ $full = 1 ] && [ -w /proc/sys/vm/overcommit_memory ]; then
     with_strict_overcommit python3 scripts/run_tests.py --build build/release --kinds e2e --only strict_overcommit --totals "$totals"
