@@ -120,7 +120,6 @@ struct lr_sampling {
     uint64_t seed; /* counts when has_seed; otherwise one is drawn and reported */
     bool has_seed;
 };
-
 struct lr_session_options {
     uint32_t context; /* positions; 0: the smaller of the model's maximum, 8192 and what fits */
     enum lr_kv kv;
@@ -194,7 +193,7 @@ enum lr_status lr_session_generate(struct lr_session *session, const struct lr_g
                                    lr_token_fn *on_token, void *ctx, struct lr_generate_result *result,
                                    struct lr_error *err);
 
-/* Log-probabilities of ids[1..n-1], each given all before it; logprobs[0] is NaN. Resets the session. */
+/* Log-probabilities of ids[1..n-1], each given all before it; logprobs[0] is NaN. Empties the session. */
 enum lr_status lr_session_score(struct lr_session *session, const uint32_t *ids, size_t n_ids,
                                 float *logprobs /* [n_ids] */, struct lr_error *err);
 
@@ -219,9 +218,10 @@ struct lr_plan {
     uint64_t budget, total, available; /* bytes: for this process; the machine or group has, has free */
     uint64_t weights;                  /* of the tensors that are used */
     uint64_t mapped, pinned, streamed; /* of them; streamed ones are read again in each pass */
-    uint64_t kv_now, streamed_full;    /* KV cache that this allows for; streamed when all of it is in use */
-    /* what the process owns (pins: pinned weights in pages) and its sum, the peak: no mapped weights */
-    uint64_t kv, work, ring, tokenizer, fixed, pins, need;
+    /* what the process owns, no mapped weights: kv_now: KV cache that this allows for, kv: of a full context;
+     * pins: copied weights in pages; opening: what reading the tokenizer takes beyond that; need: the sum */
+    uint64_t kv_now, kv, work, ring, tokenizer, fixed, pins, opening, need;
+    uint64_t streamed_full, ring_full, pins_full, opening_full, need_full; /* once the context is full */
     uint64_t least; /* the smallest budget with which this mode could run, mapped weights included */
     uint32_t context, context_that_fits, chunk;
     double load_s, prefill_tok_s, decode_tok_s; /* expected; 0: not known */

@@ -27,6 +27,7 @@ import venv
 
 import cgroup
 import disk
+import program
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MIB = 1 << 20
@@ -55,14 +56,6 @@ def peer_python(home):
     return python
 
 
-def weights_of(a):
-    """The bytes that each pass needs: an embedding that is not the head too is read by the row."""
-    out = subprocess.run([f"{a.build}/llm-run", "--info", "--json", a.model], capture_output=True, check=True).stdout
-    info = json.loads(out)
-    spared = 0 if info["tied_head"] else info["weight_bytes"] * info["vocab"] * info["dim"] // info["parameters"]
-    return info["weight_bytes"] - spared
-
-
 def read_ours(out):
     r = json.loads(out)
     decode = r["timings"]["decode_s"]
@@ -76,8 +69,7 @@ def read_peer(out):
 
 def programs(a):
     """name -> (command, reader of its output)."""
-    found = {"llm-run": ([f"{a.build}/llm-run", "--json", "-q", "--greedy", "--ignore-eos", "--ids", "-T", str(a.threads), "-c", "512",
-                          "-n", str(a.tokens), *a.more, a.model, "1,2,3"], read_ours)}
+    found = {"llm-run": (program.greedy(a, a.tokens, "-T", str(a.threads), "-c", "512", *a.more), read_ours)}
     if a.gguf:
         found["llama.cpp"] = ([peer_python(a.venv), f"{HERE}/peer_llama.py", a.gguf, "--tokens", str(a.tokens), "--threads", str(a.threads)],
                               read_peer)
@@ -86,7 +78,8 @@ def programs(a):
 
 class Bench:
     def __init__(self, a):
-        self.a, self.programs, self.weights, self.samples = a, programs(a), weights_of(a), []
+        self.a, self.programs, self.samples = a, programs(a), []
+        self.weights = program.bytes_per_token(program.info(a))
         shards = glob.glob(f"{glob.escape(a.model)}/*.safetensors")
         self.files = shards + ([a.gguf] if a.gguf else [])
         self.disk = disk.Disk(max(shards, key=os.path.getsize))
@@ -223,19 +216,16 @@ def sizes(text):
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("model")
     p.add_argument("--gguf", metavar="FILE", help="the same weights for llama.cpp")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--limits", type=sizes, default=sizes("2000M,1250M,400M"))
     p.add_argument("--tokens", type=int, default=8)
     p.add_argument("--json", metavar="OUT")
-    p.add_argument("--build", default="build/release")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--patience", type=float, default=20, help="seconds a token may take")
     p.add_argument("--wait", type=float, default=120, help="seconds to wait for other processes to let go of the files")
     p.add_argument("--venv", default="build/peers/venv")
-    p.add_argument("more", nargs="*", help="options of llm-run, after --")
-    a = p.parse_args()
+    a = program.options(p)
     if a.tokens < 2:
         p.error("--tokens: at least 2, since the first one comes of the prompt")
     return a

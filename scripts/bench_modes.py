@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Decoding from the mapped file beside decoding from copies, with and without large pages: pairs in turn.
 
-usage: bench_modes.py MODEL_DIR [--build build/release] [--pairs 20] [--tokens 12] [--threads 2]
+usage: bench_modes.py MODEL_DIR [--build build/release] [--pairs 20] [--tokens 12] [--threads 2] [-- OPTIONS OF llm-run]
 
 Prints the medians of the pairs' ratios. Copies without large pages are made by a process that has them switched off (prctl).
 """
 import argparse
 import ctypes
-import json
 import statistics
-import subprocess
+
+import program
 
 PR_SET_THP_DISABLE = 41
 
@@ -24,19 +24,16 @@ WAYS = {"mapped": (["--load", "map"], None), "copied, small pages": (["--load", 
 
 def decode(a, way):
     options, before = WAYS[way]
-    done = subprocess.run([f"{a.build}/llm-run", "--json", "-q", "--greedy", "--ignore-eos", "--ids", "-c", "256", "-T", str(a.threads),
-                           "-n", str(a.tokens), *options, a.model, "1,2,3"], capture_output=True, check=True, preexec_fn=before)
-    return json.loads(done.stdout)["timings"]["decode_tok_s"]
+    command = program.greedy(a, a.tokens, "-c", "256", "-T", str(a.threads), *options, *a.more)
+    return program.answer(command, preexec_fn=before)["timings"]["decode_tok_s"]
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("model")
-    p.add_argument("--build", default="build/release")
     p.add_argument("--pairs", type=int, default=20)
     p.add_argument("--tokens", type=int, default=12)
     p.add_argument("--threads", type=int, default=2)
-    a = p.parse_args()
+    a = program.options(p)
     seen = {way: [] for way in WAYS}
     for _ in range(a.pairs):
         for way in WAYS:

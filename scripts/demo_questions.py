@@ -6,6 +6,7 @@ Called by demo_corpus.py (training text) and train_demo.py (measuring).
 """
 
 import hashlib
+import itertools
 from collections import namedtuple
 
 Question = namedtuple("Question", "kind phrasing operands text answer")
@@ -106,7 +107,7 @@ def pick(options, *operands):
     return options[hashlib.blake2b(repr(operands).encode(), digest_size=2).digest()[0] % len(options)]
 
 
-def arithmetic(kind, pairs, sign, verb, result, digits, words, stories):
+def arithmetic(kind, pairs, verb, result, digits, words, stories):
     for a, b in pairs:
         r = result(a, b)
         for p, text in enumerate(digits):
@@ -135,7 +136,6 @@ def sums():
     yield from arithmetic(
         "addition",
         pairs,
-        "+",
         "plus",
         lambda a, b: a + b,
         [
@@ -166,7 +166,6 @@ def differences():
     yield from arithmetic(
         "subtraction",
         pairs,
-        "-",
         "minus",
         lambda a, b: a - b,
         [
@@ -198,7 +197,6 @@ def products():
     yield from arithmetic(
         "multiplication",
         pairs,
-        "x",
         "times",
         lambda a, b: a * b,
         [
@@ -216,23 +214,32 @@ def products():
     )
 
 
+def fact(kind, name, texts, answer, operands=()):
+    for p, text in enumerate(texts):
+        yield Question(kind, f"{name}{p}", operands, text, answer)
+
+
 def colours():
     for thing, colour in COLOURS.items():
         low = thing[0].lower() + thing[1:]
-        forms = [
-            "What colour is {t}?",
-            "What color is {t}?",
-            "Which colour is {t}?",
-            "Tell me the colour of {t}.",
-            "What is the colour of {t}?",
-            "Which colour does {t} have?",
-            "Do you know what colour {t} is?",
-            "What colour does {t} have?",
-            "Can you tell me the colour of {t}?",
-            "Please name the colour of {t}.",
-        ]
-        for p, text in enumerate(forms):
-            yield Question("colours", f"p{p}", (low,), text.format(t=low), f"{thing} is {colour}.")
+        yield from fact(
+            "colours",
+            "p",
+            [
+                f"What colour is {low}?",
+                f"What color is {low}?",
+                f"Which colour is {low}?",
+                f"Tell me the colour of {low}.",
+                f"What is the colour of {low}?",
+                f"Which colour does {low} have?",
+                f"Do you know what colour {low} is?",
+                f"What colour does {low} have?",
+                f"Can you tell me the colour of {low}?",
+                f"Please name the colour of {low}.",
+            ],
+            f"{thing} is {colour}.",
+            (low,),
+        )
 
 
 def opposites():
@@ -243,120 +250,118 @@ def opposites():
             if x in seen:
                 continue
             seen.add(x)
-            forms = [
-                "What is the opposite of {x}?",
-                "What's the opposite of {x}?",
-                "Tell me the opposite of {x}.",
-                "Which word is the opposite of {x}?",
-                "What word means the opposite of {x}?",
-                "Do you know the opposite of {x}?",
-                "Can you tell me the opposite of {x}?",
-                "Name the opposite of {x}.",
-                "Give me the opposite of {x}.",
-                "The opposite of {x} is what?",
-            ]
-            for p, text in enumerate(forms):
-                yield Question("opposites", f"p{p}", (x,), text.format(x=x), f"The opposite of {x} is {y}.")
+            yield from fact(
+                "opposites",
+                "p",
+                [
+                    f"What is the opposite of {x}?",
+                    f"What's the opposite of {x}?",
+                    f"Tell me the opposite of {x}.",
+                    f"Which word is the opposite of {x}?",
+                    f"What word means the opposite of {x}?",
+                    f"Do you know the opposite of {x}?",
+                    f"Can you tell me the opposite of {x}?",
+                    f"Name the opposite of {x}.",
+                    f"Give me the opposite of {x}.",
+                    f"The opposite of {x} is what?",
+                ],
+                f"The opposite of {x} is {y}.",
+                (x,),
+            )
+
+
+def neighbours():
+    for n in range(0, 100):
+        yield from fact(
+            "counting",
+            "after",
+            [
+                f"What comes after {n}?",
+                f"Which number comes after {n}?",
+                f"What number comes right after {n}?",
+                f"What is the next number after {n}?",
+                f"Which number follows {n}?",
+                f"I am counting and I just said {n}. What comes next?",
+                f"Tell me the number after {n}.",
+            ],
+            f"After {n} comes {n + 1}.",
+            (n,),
+        )
+    for n in range(1, 101):
+        yield from fact(
+            "counting",
+            "before",
+            [
+                f"What comes before {n}?",
+                f"Which number comes before {n}?",
+                f"What number comes right before {n}?",
+                f"Which number is just before {n}?",
+                f"Tell me the number before {n}.",
+                f"What is the number before {n}?",
+            ],
+            f"Before {n} comes {n - 1}.",
+            (n,),
+        )
+    for n in range(1, 50):
+        a, b = n - 1, n + 1
+        yield from fact(
+            "counting",
+            "between",
+            [
+                f"Which number is between {a} and {b}?",
+                f"What number comes between {a} and {b}?",
+                f"What is between {a} and {b}?",
+                f"Tell me the number between {a} and {b}.",
+            ],
+            f"Between {a} and {b} comes {n}.",
+            (a, b),
+        )
 
 
 def counting():
-    for n in range(0, 100):
-        for p, text in enumerate(
+    for a, b in itertools.product(range(21), repeat=2):
+        if not 2 <= abs(b - a) <= 12:
+            continue
+        step, way = (1, "up") if b > a else (-1, "down")
+        yield from fact(
+            "counting",
+            "count",
             [
-                "What comes after {n}?",
-                "Which number comes after {n}?",
-                "What number comes right after {n}?",
-                "What is the next number after {n}?",
-                "Which number follows {n}?",
-                "I am counting and I just said {n}. What comes next?",
-                "Tell me the number after {n}.",
-            ]
-        ):
-            yield Question("counting", f"after{p}", (n,), text.format(n=n), f"After {n} comes {n + 1}.")
-    for n in range(1, 101):
-        for p, text in enumerate(
-            [
-                "What comes before {n}?",
-                "Which number comes before {n}?",
-                "What number comes right before {n}?",
-                "Which number is just before {n}?",
-                "Tell me the number before {n}.",
-                "What is the number before {n}?",
-            ]
-        ):
-            yield Question("counting", f"before{p}", (n,), text.format(n=n), f"Before {n} comes {n - 1}.")
-    for n in range(1, 50):
-        for p, text in enumerate(
-            [
-                "Which number is between {a} and {b}?",
-                "What number comes between {a} and {b}?",
-                "What is between {a} and {b}?",
-                "Tell me the number between {a} and {b}.",
-            ]
-        ):
-            yield Question(
-                "counting",
-                f"between{p}",
-                (n - 1, n + 1),
-                text.format(a=n - 1, b=n + 1),
-                f"Between {n - 1} and {n + 1} comes {n}.",
-            )
-    for a in range(0, 21):
-        for b in range(0, 21):
-            if not 2 <= abs(b - a) <= 12:
-                continue
-            step = 1 if b > a else -1
-            forms = [
-                "Count from {a} to {b}.",
-                "Can you count from {a} to {b}?",
-                "Please count from {a} to {b}.",
-                "Count {d} from {a} to {b}.",
-                "Please count {d} from {a} to {b}.",
-            ]
-            for p, text in enumerate(forms):
-                yield Question(
-                    "counting",
-                    f"count{p}",
-                    (a, b),
-                    text.format(a=a, b=b, d="up" if step > 0 else "down"),
-                    ", ".join(map(str, range(a, b + step, step))) + ".",
-                )
-    for a in range(0, 21):
-        for b in range(0, 21):
-            if a != b:
-                for p, text in enumerate(
-                    [
-                        "Which number is bigger, {a} or {b}?",
-                        "Which is more, {a} or {b}?",
-                        "What is bigger, {a} or {b}?",
-                    ]
-                ):
-                    yield Question(
-                        "comparing",
-                        f"big{p}",
-                        (a, b),
-                        text.format(a=a, b=b),
-                        f"{max(a, b)} is bigger than {min(a, b)}.",
-                    )
-                for p, text in enumerate(
-                    [
-                        "Which number is smaller, {a} or {b}?",
-                        "Which is less, {a} or {b}?",
-                        "What is smaller, {a} or {b}?",
-                    ]
-                ):
-                    yield Question(
-                        "comparing",
-                        f"small{p}",
-                        (a, b),
-                        text.format(a=a, b=b),
-                        f"{min(a, b)} is smaller than {max(a, b)}.",
-                    )
+                f"Count from {a} to {b}.",
+                f"Can you count from {a} to {b}?",
+                f"Please count from {a} to {b}.",
+                f"Count {way} from {a} to {b}.",
+                f"Please count {way} from {a} to {b}.",
+            ],
+            ", ".join(map(str, range(a, b + step, step))) + ".",
+            (a, b),
+        )
 
 
-def fact(kind, name, texts, answer, operands=()):
-    for p, text in enumerate(texts):
-        yield Question(kind, f"{name}{p}", operands, text, answer)
+def comparing():
+    for a, b in itertools.permutations(range(21), 2):
+        yield from fact(
+            "comparing",
+            "big",
+            [
+                f"Which number is bigger, {a} or {b}?",
+                f"Which is more, {a} or {b}?",
+                f"What is bigger, {a} or {b}?",
+            ],
+            f"{max(a, b)} is bigger than {min(a, b)}.",
+            (a, b),
+        )
+        yield from fact(
+            "comparing",
+            "small",
+            [
+                f"Which number is smaller, {a} or {b}?",
+                f"Which is less, {a} or {b}?",
+                f"What is smaller, {a} or {b}?",
+            ],
+            f"{min(a, b)} is smaller than {max(a, b)}.",
+            (a, b),
+        )
 
 
 def days():
@@ -602,7 +607,7 @@ def months():
 def all_questions():
     """Every question, as two lists: for training, and held out."""
     train, test, facts = [], [], {}
-    for make in (sums, differences, products, colours, opposites, counting, days, months):
+    for make in (sums, differences, products, colours, opposites, neighbours, counting, comparing, days, months):
         for q in make():
             out = held_out(q.kind, q.phrasing, q.operands)
             (test if out else train).append(q)

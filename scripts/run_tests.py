@@ -2,18 +2,18 @@
 """Runs what `make tests` built below a build folder, and pytest, and counts truly.
 
 usage: run_tests.py --build build/release [--only WORDS] [--kinds unit,kernel,golden,fuzz,examples,e2e]
-                    [--jobs N] [--timeout SECONDS] [--totals FILE] [--strict-skips]
+                    [--jobs N] [--timeout SECONDS] [--totals FILE]
 
 Every program gets a process of its own, a fresh temporary folder (LR_TEST_TMP) and a timeout. A cmocka program that
 dies leaves some of its announced tests unreported: these count as failed. The last line is
 `N passed, M failed, K skipped`; exit status 1 if anything failed or nothing ran. With --totals the three numbers are
-added to those in FILE, so that a caller can sum several runs.
+added to those in FILE, so that a caller can sum several runs. Ctrl-C, SIGTERM and SIGHUP end what runs, and leave no folder.
 """
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +22,9 @@ import time
 import xml.etree.ElementTree
 
 KINDS = ["unit", "kernel", "golden", "fuzz", "examples", "e2e"]
+
+
+running = set()  # process groups, to be ended with this program
 
 
 class Result:
@@ -47,6 +50,7 @@ def run_process(command, env, timeout):
     begin = time.monotonic()
     with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           start_new_session=True) as p:
+        running.add(p.pid)
         try:
             out, _ = p.communicate(timeout=timeout)
             status = p.returncode
@@ -54,6 +58,8 @@ def run_process(command, env, timeout):
             os.killpg(p.pid, signal.SIGKILL)
             out, _ = p.communicate()
             status = None
+        finally:
+            running.discard(p.pid)
     return status, out.decode(errors="replace"), time.monotonic() - begin
 
 
@@ -171,6 +177,22 @@ def add_totals(path, totals):
         f.write(" ".join(map(str, totals)) + "\n")
 
 
+def run_all(pool, a, kinds):
+    """Each result as soon as it is there; pytest, which measures too, has the machine to itself."""
+    jobs = [pool.submit(run_program, path, kind, a.build, a.timeout) for path, kind in programs(a.build, kinds, a.only)]
+    yield from (job.result() for job in jobs)
+    if "e2e" in kinds and os.path.isdir("tests/e2e"):
+        yield pool.submit(run_pytest, a.build, a.only, 3 * a.timeout).result()
+
+
+def end_all(pool):
+    """What runs ends, so that the threads that wait for it remove its folders; the rest is not begun."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    for group in list(running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--build", required=True)
@@ -181,15 +203,17 @@ def main():
     p.add_argument("--totals")
     a = p.parse_args()
     kinds = a.kinds.split(",")
+    for number in signal.SIGTERM, signal.SIGHUP:
+        signal.signal(number, lambda n, _: sys.exit(128 + n))
+    results = []
     with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
-        jobs = [pool.submit(run_program, path, kind, a.build, a.timeout) for path, kind in programs(a.build, kinds, a.only)]
-        results = []
-        for job in jobs:
-            results.append(job.result())
-            show(results[-1])
-    if "e2e" in kinds and os.path.isdir("tests/e2e"):
-        results.append(run_pytest(a.build, a.only, 3 * a.timeout))
-        show(results[-1])
+        try:
+            for result in run_all(pool, a, kinds):
+                results.append(result)
+                show(result)
+        except BaseException:
+            end_all(pool)
+            raise
     totals = [sum(r.passed for r in results), sum(r.failed for r in results), sum(len(r.skipped) for r in results)]
     if a.totals:
         add_totals(a.totals, totals)

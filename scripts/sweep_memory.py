@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs a model under every memory limit from far too little to plenty: same ids, or a clear refusal, and never more than allowed.
 
-usage: sweep_memory.py MODEL_DIR [--percent 5:120:5] [--runs-from 40] [--build build/release] [--timeout 300] [--json OUT]
+usage: sweep_memory.py MODEL_DIR [--percent 5:120:5] [--runs-from 40] [--predictions] [--build build/release] [--timeout 300] [--json OUT]
+                       [-- OPTIONS OF llm-run]
        sweep_memory.py MODEL_DIR --mem-limit-steps [FIRST:LAST]     (MiB, steps of one; no control groups, no root)
 
 The limits are shares of the weights, each set as a real memory control group (scripts/cgroup.py), the files dropped and shown
@@ -10,28 +11,34 @@ up to 1.2 times its weights and 64 MiB. Each run must give the ids of the run wi
 allocate`; nothing may be killed; the greatest anonymous memory (sampled every 10 ms, at first every ms) stays within the budget; what runs under one
 limit runs under every greater one; and from --runs-from percent on (or under the last limit) it must run. Exit status 1 if
 anything is wrong, 77 where control groups cannot be written.
+
+With --predictions each run fills its context, and what `--plan` says just before it, under the same limit and from rates measured anew,
+is compared with what comes of it. The peak must be predicted within 3 % or 16 MB; the speeds are printed as measured over predicted
+(load, prefill, decode), with the share that is within 15 %, and are no error: a machine may change its rates between the two.
 """
 import argparse
 import glob
 import json
 import signal
-import subprocess
+import statistics
 import sys
+import tempfile
 
 import cgroup
 import disk
+import program
 
 MIB = 1 << 20
 REFUSED = 4
+CONTEXT, FILLED_BY = 256, 24
+SPEEDS = ("load_s", "prefill_tok_s", "decode_tok_s")
 
 
 def command(a, more=()):
-    return [f"{a.build}/llm-run", "--json", "-q", "--ids", "-n", "8", "--greedy", "-c", "256", *a.options, *more, a.model, "1,2,3"]
-
-
-def weight_bytes(a):
-    out = subprocess.run([f"{a.build}/llm-run", "--info", "--json", a.model], capture_output=True, check=True).stdout
-    return json.loads(out)["weight_bytes"]
+    prompt, n = ("1,2,3", 8)
+    if a.predictions:  # to the last position
+        prompt, n = ",".join(str(i) for i in range(1, CONTEXT - FILLED_BY + 1)), FILLED_BY
+    return program.greedy(a, n, "-c", str(CONTEXT), *a.more, *more, prompt=prompt)
 
 
 def reference(a):
@@ -54,9 +61,31 @@ def limits_by_step(a, weights):
 def run_limited(a, limit, files):
     if a.mem_limit_steps is not None:
         return cgroup.run_command(command(a, ["--mem-limit", str(limit)]), timeout=a.timeout)
+    plan = planned(a, limit) if a.predictions else None
     disk.make_cold(files)
     with cgroup.Group(limit) as group:
-        return cgroup.run_command(command(a), group, a.timeout)
+        run = cgroup.run_command(command(a), group, a.timeout)
+    run.plan = plan
+    return run
+
+
+def planned(a, limit):
+    """What --plan says under the limit, or None where it refuses; the rates are not those of an earlier run."""
+    with cgroup.Group(limit) as group, tempfile.TemporaryDirectory() as cache:
+        run = cgroup.run_command([f"{a.build}/llm-run", "--plan", "--json", "-c", str(CONTEXT), "--cache-dir", cache, *a.more, a.model],
+                                 group, a.timeout)
+    return json.loads(run.stdout) if run.status == 0 else None
+
+
+def prediction(run):
+    """(peak measured - predicted in bytes, {speed: measured / predicted}); None where either is missing."""
+    plan, said = getattr(run, "plan", None), answer(run)
+    if not plan or run.status != 0 or run.peak_anon is None:
+        return None
+    ratios = {key: said["timings"][key] / plan["predicted"][key] for key in SPEEDS if plan["predicted"].get(key)}
+    if plan["mode"] == "map":
+        ratios.pop("load_s", None)  # comes in during the first pass
+    return run.peak_anon - plan["need"]["total"], ratios
 
 
 def answer(run):
@@ -82,6 +111,9 @@ def check(run, limit, wanted, must_run):
         yield f"status {run.status}: {(run.stderr or b'').decode(errors='replace').strip()[-200:]}"
     if must_run and run.status == REFUSED:
         yield "must run"
+    compared = prediction(run)
+    if compared and abs(compared[0]) > max(16e6, 0.03 * run.plan["need"]["total"]):
+        yield f"peak {compared[0] / MIB:+.1f} MiB from the plan's"
     budget = min(limit, said.get("memory", {}).get("budget") or limit)
     if (run.peak_anon or 0) > budget:
         yield f"anonymous {run.peak_anon / MIB:.1f} MiB over the budget of {budget / MIB:.1f}"
@@ -91,12 +123,15 @@ def cells(name, limit, run, wrong):
     memory = answer(run).get("memory", {})
     found = [f"{memory[key] / MIB:,.0f}" if key in memory else "-" for key in ("budget", "weights_pinned", "weights_streamed")]
     result = "wrong: " + "; ".join(wrong) if wrong else "same ids" if run.status == 0 else "refused"
+    compared = prediction(run)
+    if compared:
+        result += f"; peak {compared[0] / MIB:+.1f} MiB, " + ", ".join(f"{key.rsplit('_', 1)[0]} {x:.2f}" for key, x in compared[1].items())
     return [name, f"{limit / MIB:,.0f}", found[0], f"{(run.peak_anon or 0) / MIB:,.1f}", found[1], found[2], f"{run.seconds:.1f}", result]
 
 
 def sweep(a):
     """Runs and prints all rows: their facts."""
-    weights, wanted, files = weight_bytes(a), reference(a), glob.glob(f"{glob.escape(a.model)}/*.safetensors")
+    weights, wanted, files = program.info(a)["weight_bytes"], reference(a), glob.glob(f"{glob.escape(a.model)}/*.safetensors")
     limits = limits_by_share(a, weights) if a.mem_limit_steps is None else limits_by_step(a, weights)
     rows, has_run = [], False
     print("| limit | MiB | budget | peak anonymous | pinned | streamed | s | result |\n" + "|---" * 8 + "|")
@@ -107,8 +142,17 @@ def sweep(a):
             wrong.append("refused, but a smaller limit ran")
         has_run = has_run or run.status == 0
         print("| " + " | ".join(cells(name, limit, run, wrong)) + " |", flush=True)
-        rows.append(dict(run.facts(), limit=limit, wrong=wrong, answer=answer(run)))
+        rows.append(dict(run.facts(), limit=limit, wrong=wrong, answer=answer(run), compared=prediction(run)))
     return rows
+
+
+def print_predictions(rows):
+    for key in SPEEDS:
+        ratios = [r["compared"][1][key] for r in rows if r["compared"] and key in r["compared"][1]]
+        if ratios:
+            near = sum(1 / 1.15 <= x <= 1.15 for x in ratios)
+            print(f"{key}: measured over predicted {min(ratios):.2f} to {max(ratios):.2f}, median {statistics.median(ratios):.2f}, "
+                  f"{near} of {len(ratios)} within 15 %")
 
 
 def numbers(count):
@@ -122,15 +166,13 @@ def numbers(count):
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("model")
     p.add_argument("--percent", type=numbers(3), default=(5, 120, 5), metavar="FIRST:LAST:STEP")
     p.add_argument("--runs-from", type=int, default=40, metavar="PERCENT", help="from here on a refusal is wrong")
     p.add_argument("--mem-limit-steps", type=numbers(2), nargs="?", const=(), metavar="FIRST:LAST")
-    p.add_argument("--build", default="build/release")
+    p.add_argument("--predictions", action="store_true", help="fill the context; compare with --plan")
     p.add_argument("--timeout", type=float, default=300, help="seconds for one run")
     p.add_argument("--json", metavar="OUT")
-    p.add_argument("options", nargs="*", help="options of llm-run, after --")
-    return p.parse_args()
+    return program.options(p)
 
 
 def main():
@@ -150,6 +192,7 @@ def main():
     if a.json:
         with open(a.json, "w", encoding="ascii") as f:
             json.dump(rows, f, indent=1)
+    print_predictions(rows)
     bad = sum(bool(r["wrong"]) for r in rows)
     print(f"{len(rows)} limits: {sum(r['status'] == 0 for r in rows)} run, {sum(r['status'] == REFUSED for r in rows)} refused, {bad} wrong")
     return 1 if bad else 0

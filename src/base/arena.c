@@ -3,8 +3,7 @@
 #include "base/checked.h"
 #include "base/memory_policy.h"
 #include "base/pages.h"
-
-#include <unistd.h>
+#include "base/str.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ASAN 1
@@ -30,10 +29,7 @@ enum lr_status arena_init(struct arena *a, uint64_t reserve, arena_available_fn 
     *a = (struct arena){.available = available, .available_ctx = ctx};
     uint64_t bytes = 0;
     if (!lr_round_up_u64(reserve ? reserve : 1, pages_size(), &bytes)) a->base = pages_reserve(bytes);
-    if (!a->base)
-        return lr_fail(err, LR_EMEMORY,
-                       "Cannot reserve %llu bytes of addresses (a limit on address space, ulimit -v?)",
-                       (unsigned long long)reserve);
+    if (!a->base) return lr_fail_memory(err, "addresses", reserve);
     a->reserved = bytes;
     return LR_OK;
 }
@@ -42,14 +38,14 @@ void arena_init_measuring(struct arena *a) {
     *a = (struct arena){.measuring = true};
 }
 
-/* The policy's refusal. One decimal from 1 GB up, two below; the exact bytes follow. Without a limit what is
- * free stands for what is available. */
-static enum lr_status fail_refused(struct lr_error *err, const char *what, uint64_t block, uint64_t available,
-                                   const char *why) {
-    if (available == UINT64_MAX) available = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * pages_size();
-    double gb = (double)(UINT64_C(1) << 30), x = (double)block / gb, y = (double)available / gb;
-    return lr_fail(err, LR_EMEMORY, "Cannot allocate %.*f GB. Available memory: %.*f GB (%s: %llu bytes; %s)",
-                   x < 1 ? 2 : 1, x, y < 1 ? 2 : 1, y, what, (unsigned long long)block, why);
+static const char *ways_out(const struct arena *a) {
+    return a->ways_out ? a->ways_out : "close other programs";
+}
+
+static enum lr_status fail_full(const struct arena *a, const char *what, uint64_t size,
+                                struct lr_error *err) {
+    return lr_refuse_memory(err, what, size, a->reserved > a->used ? a->reserved - a->used : 0,
+                            "the plan reserved too little: an error in llm-run, please report it");
 }
 
 static bool make_usable(struct arena *a, uint64_t size) {
@@ -65,19 +61,12 @@ static enum lr_status grow(struct arena *a, uint64_t end, uint64_t block, const 
     uint64_t page = pages_size(), available = a->available ? a->available(a->available_ctx) : UINT64_MAX;
     uint64_t next, needed = (end + page - 1) & ~(page - 1);
     if (!policy_grow(a->size, a->used, end - a->used, available, &next))
-        return fail_refused(err, what, block, available, "one step may take half of what is available");
+        return lr_refuse_memory(
+            err, what, block, available, "needs %s more free, as one step may take half: %s",
+            lr_gb(policy_lacks(a->size, a->used, end - a->used, available), 2).text, ways_out(a));
     next = next > a->reserved - page ? a->reserved : (next + page - 1) & ~(page - 1);
     if (make_usable(a, next) || make_usable(a, needed)) return LR_OK;
-    return fail_refused(err, what, block, available, "the system refused: a limit, ulimit -d?");
-}
-
-static enum lr_status fail_full(const struct arena *a, struct lr_error *err, const char *what,
-                                uint64_t size) {
-    return lr_fail(err, LR_EMEMORY,
-                   "%s: %llu bytes do not fit the %llu reserved, of which %llu are in use (the plan was too "
-                   "small)",
-                   what, (unsigned long long)size, (unsigned long long)a->reserved,
-                   (unsigned long long)a->used);
+    return lr_fail_memory(err, what, block);
 }
 
 enum lr_status arena_alloc(struct arena *a, uint64_t size, const char *what, void **out,
@@ -86,14 +75,11 @@ enum lr_status arena_alloc(struct arena *a, uint64_t size, const char *what, voi
     if (a->sealed)
         return lr_fail(err, LR_EFAILED, "%s: %llu bytes asked for after loading, when memory is fixed", what,
                        (unsigned long long)size);
-    if (size > POLICY_MAX_TENSOR)
-        return lr_fail(err, LR_EMEMORY,
-                       "Single tensor allocation too large: %s needs %llu bytes, one block may have %llu",
-                       what, (unsigned long long)size, (unsigned long long)POLICY_MAX_TENSOR);
+    if (size > POLICY_MAX_TENSOR) return lr_refuse_tensor(err, what, size, ways_out(a));
     uint64_t end;
     if (lr_add_u64(a->used, (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN + RED_ZONE, &end) ||
         (!a->measuring && end > a->reserved))
-        return fail_full(a, err, what, size);
+        return fail_full(a, what, size, err);
     if (!a->measuring) {
         if (end > a->size) LR_TRY(grow(a, end, size, what, err));
         *out = a->base + a->used;

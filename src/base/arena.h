@@ -24,6 +24,7 @@ struct arena {
     uint64_t used;     /* bytes given out, a multiple of ARENA_ALIGN */
     arena_available_fn *available;
     void *available_ctx;
+    const char *ways_out; /* what would help where memory is refused; NULL: to close other programs */
     bool measuring, sealed;
 };
 

@@ -14,8 +14,17 @@
 enum lr_status lr_fail(struct lr_error *err, enum lr_status status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The failure of an allocation of ours of `size` bytes for `what`. */
-enum lr_status lr_fail_memory(struct lr_error *err, const char *what, size_t size);
+/* The messages of LR_EMEMORY are these three, all alike. `ways_out`, a format, says what would work. */
+
+/* "Cannot allocate 2.34 GB. Available memory: 0.57 GB (WHAT: 2,512,555,868 bytes; WAYS OUT)" */
+enum lr_status lr_refuse_memory(struct lr_error *err, const char *what, uint64_t needed, uint64_t available,
+                                const char *ways_out, ...) __attribute__((format(printf, 5, 6)));
+/* The same where the system refused `size` bytes, of the heap (for a buffer that could not grow: those that
+ * it has) or of addresses: it is asked what it has left, and what sets that limit. */
+enum lr_status lr_fail_memory(struct lr_error *err, const char *what, uint64_t size);
+/* One block above what the policy allows (base/memory_policy.h): "Single tensor allocation too large:
+ * WHAT: 9,830,400,000 bytes (9.16 GB), 8.00 GB at most (WAYS OUT)". */
+enum lr_status lr_refuse_tensor(struct lr_error *err, const char *what, uint64_t bytes, const char *ways_out);
 
 /* Forwards a failure to the caller. */
 #define LR_TRY(expr)                                                                                         \

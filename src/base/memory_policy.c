@@ -56,6 +56,15 @@ bool policy_grow(uint64_t current, uint64_t in_use, uint64_t block, uint64_t ava
     return *next - current <= most;
 }
 
+uint64_t policy_lacks(uint64_t current, uint64_t in_use, uint64_t block, uint64_t available) {
+    uint64_t needed, twice;
+    if (!current) current = policy_mode(available).first_size;
+    if (lr_add_u64(in_use, block, &needed)) return UINT64_MAX;
+    if (needed <= current) return 0;
+    if (lr_mul_u64(needed - current, 2, &twice)) return UINT64_MAX;
+    return twice > available ? twice - available : 0;
+}
+
 bool policy_high_usage(uint64_t available, uint64_t total) {
     if (available >= total) return false;
     return (unsigned __int128)(total - available) * 100 > (unsigned __int128)total * HIGH_USAGE_PERCENT;

@@ -36,6 +36,10 @@ struct memory_mode policy_mode(uint64_t available);
  * bits. */
 bool policy_grow(uint64_t current, uint64_t in_use, uint64_t block, uint64_t available, uint64_t *next);
 
+/* How much more would have to be available for that not to be refused; UINT64_MAX: no memory
+ * would do. */
+uint64_t policy_lacks(uint64_t current, uint64_t in_use, uint64_t block, uint64_t available);
+
 bool policy_high_usage(uint64_t available, uint64_t total);
 
 #endif

@@ -11,14 +11,20 @@ uint64_t pages_size(void);
 void *pages_reserve(uint64_t bytes);
 /* Makes a part of it readable and writable, zero until written; false when refused. */
 bool pages_use(void *from, uint64_t bytes);
-/* Asks for large pages where a range in use has room for them: what a disk writes to them by itself is much
- * faster than to small ones. PAGES_LARGE is their usual size, to align to. */
+/* Asks for large pages where a range in use, or a mapped file, has room for them: what a disk writes to them
+ * by itself is much faster than to small ones. PAGES_LARGE is their usual size, to align to. */
 #define PAGES_LARGE (UINT64_C(2) << 20)
 void pages_want_large(void *from, uint64_t bytes);
 /* Makes a part that was in use a reservation again, whose memory is the system's. */
 void pages_give_back(void *from, uint64_t bytes);
 /* Keeps a part in use from being swapped; false when refused (RLIMIT_MEMLOCK). */
 bool pages_lock(void *from, uint64_t bytes);
+/* What the system would still give us, for a message after it has refused. Needs no heap. */
+struct pages_left {
+    uint64_t bytes;
+    const char *limit; /* what sets it: "ulimit -v", "ulimit -d"; NULL: what is free */
+};
+struct pages_left pages_left(void);
 /* Gives a whole range back. */
 void pages_release(void *base, uint64_t bytes);
 

@@ -33,6 +33,19 @@ struct lr_commas lr_commas(uint64_t n) {
     return out;
 }
 
+struct lr_gb lr_gb(uint64_t bytes, int decimals) {
+    struct lr_gb out;
+    double gb = (double)bytes / (double)(UINT64_C(1) << 30);
+    int digits = gb >= 0.1 ? decimals : gb >= 0.01 ? 3 : gb >= 0.001 ? 4 : 5;
+    if (!bytes)
+        snprintf(out.text, sizeof out.text, "0 GB");
+    else if (gb < 0.0001)
+        snprintf(out.text, sizeof out.text, "%s byte%s", lr_commas(bytes).text, bytes == 1 ? "" : "s");
+    else
+        snprintf(out.text, sizeof out.text, "%.*f GB", digits, gb);
+    return out;
+}
+
 /* Cuts a UTF-8 string that may end inside a character back to the last whole one. */
 static void cut_partial_character(char *s, size_t len) {
     size_t i = len;

@@ -58,6 +58,14 @@ struct lr_commas {
 };
 struct lr_commas lr_commas(uint64_t n);
 
+/* A size in GB (2^30 bytes) for people, never shown as none where there is some: `decimals` from 0.1 GB up,
+ * two digits that count below, exact bytes below 0.0001 GB. "32.0 GB", "0.093 GB", "4,096 bytes"; none is
+ * "0 GB". */
+struct lr_gb {
+    char text[33];
+};
+struct lr_gb lr_gb(uint64_t bytes, int decimals);
+
 /* Formats one line for people into `line` of `size` bytes (at least 1): cut at a character boundary where it
  * is too long, control characters (also those of C1) replaced by '?'. */
 void lr_line(char *line, size_t size, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));

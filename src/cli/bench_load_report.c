@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MIB 1048576.0
-#define GIB 1073741824.0
+#define MIB   1048576.0
+#define GIB   1073741824.0
+#define SMALL (UINT64_C(64) << 20) /* bytes in which a disk does not show its rate (sys/probe.c) */
 
 /* ---- JSON */
 
@@ -119,7 +120,7 @@ static int write_runs(struct lr_buf *b, const struct load_report *r) {
 
 /* What a reader has to know of the figures, each thing once. */
 static const char foot[] = "\nfirst: the first pass, in which mapped weights come in; total: to the first\n"
-                           "token. disk MB: read from disks. MB/s: bytes of weights / (weights + first).\n"
+                           "token. disk MB: read from disks. MB/s: bytes of weights / total.\n"
                            "cold: written back, dropped, and under 1 % in the page cache as mincore tells;\n"
                            "the host of a virtual disk may still hold it. warm: 99 % in the page cache.\n";
 static const char foot_unknown[] =
@@ -131,10 +132,10 @@ static int write_foot(struct lr_buf *b, const struct load_report *r) {
     for (size_t i = 0; i < r->n_runs; i++) unknown |= !r->runs[i].cache.shown;
     int bad = lr_buf_append_str(b, LR_STR(foot));
     if (unknown) bad |= lr_buf_append_str(b, LR_STR(foot_unknown));
-    if (r->disk_bytes_per_s > 0)
-        return bad | lr_buf_printf(b, "The disk alone: %.0f MB/s, the best of probes and cold runs.",
-                                   r->disk_bytes_per_s / MIB);
-    return bad | lr_buf_append_str(b, LR_STR("The disk alone: not known."));
+    if (r->disk_bytes_per_s <= 0) return bad | lr_buf_append_str(b, LR_STR("The disk alone: not known."));
+    return bad | lr_buf_printf(b, "The disk alone: %.0f MB/s%s.", r->disk_bytes_per_s / MIB,
+                               r->file_bytes < SMALL ? " or more: too few bytes to measure it"
+                                                     : ", the best of probes and cold runs");
 }
 
 int load_report_table(struct lr_buf *b, const struct load_report *r) {

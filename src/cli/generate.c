@@ -67,6 +67,14 @@ static bool on_token(void *ctx, const struct lr_token_event *e) {
     return e->id == UINT32_MAX || print_id(&g->console->out, e->id);
 }
 
+/* Before any weight is read: a model without a tokenizer is refused at once. */
+static enum lr_status tokenize_prompt(struct generation *g, struct lr_error *err) {
+    struct prompt *p = &g->prompt;
+    if (g->o->ids) return LR_OK;
+    enum lr_status status = lr_tokenize(g->engine, p->text.data, p->text.len, true, &p->ids, &p->n_ids, err);
+    return name_ids(g->engine, status, err);
+}
+
 static enum lr_status open_all(struct generation *g, struct lr_error *err) {
     struct lr_engine_options eo;
     LR_TRY(engine_options_from(g->o, g->console, &eo, err));
@@ -74,6 +82,7 @@ static enum lr_status open_all(struct generation *g, struct lr_error *err) {
     g->info = lr_engine_info(g->engine);
     struct lr_session_options so = session_options_from(g->o, g->engine);
     g->greedy = so.sampling.temperature == 0;
+    LR_TRY(tokenize_prompt(g, err));
     LR_TRY(lr_session_open(g->engine, &so, &g->session, err));
     g->loaded = console_now() - g->began;
     tell_of_sampling(g->o, g->console, g->engine);
@@ -85,11 +94,7 @@ static enum lr_status open_all(struct generation *g, struct lr_error *err) {
 }
 
 static enum lr_status feed(struct generation *g, struct lr_error *err) {
-    const struct prompt *p = &g->prompt;
-    if (g->o->ids)
-        LR_TRY(lr_session_feed_ids(g->session, p->ids, p->n_ids, err));
-    else
-        LR_TRY(name_ids(g->engine, lr_session_feed_text(g->session, p->text.data, p->text.len, err), err));
+    LR_TRY(lr_session_feed_ids(g->session, g->prompt.ids, g->prompt.n_ids, err));
     g->prompt_tokens = lr_session_position(g->session);
     return LR_OK;
 }

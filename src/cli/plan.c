@@ -9,6 +9,7 @@
 #define GIB       1073741824.0
 #define BAR_WIDTH 56
 #define WIDTH     80
+#define SLOW      0.1 /* tokens a second: below, seconds for one say more */
 
 static const char *const mode_names[] = {[LR_LOAD_AUTO] = "auto",
                                          [LR_LOAD_MAP] = "map",
@@ -27,19 +28,39 @@ struct planning {
 
 /* ---- JSON */
 
+/* What the process owns, by part, as the plan begins or once the context is full. */
+static int write_need(struct lr_buf *b, const char *key, const struct lr_plan *p, bool full) {
+    const struct {
+        const char *name;
+        uint64_t bytes;
+    } rows[] = {
+        {"weights", full ? p->pins_full : p->pins},
+        {"kv", full ? p->kv : p->kv_now},
+        {"work", p->work},
+        {"ring", full ? p->ring_full : p->ring},
+        {"tokenizer", p->tokenizer},
+        {"fixed", p->fixed},
+        {"opening", full ? p->opening_full : p->opening},
+        {"total", full ? p->need_full : p->need},
+    };
+    int bad = lr_buf_printf(b, ",\"%s\":", key);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        bad |=
+            lr_buf_printf(b, "%c\"%s\":%llu", i ? ',' : '{', rows[i].name, (unsigned long long)rows[i].bytes);
+    return bad | lr_buf_append_char(b, '}');
+}
+
 static int write_sizes(struct lr_buf *b, const struct lr_plan *p) {
-    return lr_buf_printf(
-        b,
-        "{\"fits\":%s,\"mode\":\"%s\",\"budget\":%llu,\"need\":{\"weights\":%llu,\"kv\":%llu,"
-        "\"work\":%llu,\"ring\":%llu,\"tokenizer\":%llu,\"fixed\":%llu,\"total\":%llu},"
-        "\"pinned\":%llu,\"mapped\":%llu,\"streamed\":%llu,\"quant\":\"none\",\"context\":%u,"
-        "\"context_that_fits\":%u,\"prefill_chunk\":%u,\"least_budget\":%llu",
-        p->fits ? "true" : "false", mode_names[p->mode], (unsigned long long)p->budget,
-        (unsigned long long)p->weights, (unsigned long long)p->kv, (unsigned long long)p->work,
-        (unsigned long long)p->ring, (unsigned long long)p->tokenizer, (unsigned long long)p->fixed,
-        (unsigned long long)p->need, (unsigned long long)p->pinned, (unsigned long long)p->mapped,
-        (unsigned long long)p->streamed, p->context, p->context_that_fits, p->chunk,
-        (unsigned long long)p->least);
+    int bad = lr_buf_printf(b, "{\"fits\":%s,\"mode\":\"%s\",\"budget\":%llu", p->fits ? "true" : "false",
+                            mode_names[p->mode], (unsigned long long)p->budget);
+    bad |= write_need(b, "need", p, true) | write_need(b, "start", p, false);
+    return bad | lr_buf_printf(b,
+                               ",\"weights\":%llu,\"pinned\":%llu,\"mapped\":%llu,\"streamed\":%llu,"
+                               "\"quant\":\"none\",\"context\":%u,\"context_that_fits\":%u,"
+                               "\"prefill_chunk\":%u,\"least_budget\":%llu",
+                               (unsigned long long)p->weights, (unsigned long long)p->pinned,
+                               (unsigned long long)p->mapped, (unsigned long long)p->streamed, p->context,
+                               p->context_that_fits, p->chunk, (unsigned long long)p->least);
 }
 
 static int write_predicted(struct lr_buf *b, const struct lr_plan *p) {
@@ -76,32 +97,51 @@ static int write_json(struct lr_buf *b, const struct lr_plan *p) {
 
 /* ---- the screen */
 
+/* In the unit in which it is at least 0.1. */
 static const char *size_text(uint64_t bytes, char out[24]) {
     double b = (double)bytes;
-    snprintf(out, 24, b >= GIB ? "%.2f GB" : "%.1f MB", b / (b >= GIB ? GIB : MIB));
+    if (b >= GIB)
+        snprintf(out, 24, "%.2f GB", b / GIB);
+    else if (b >= MIB / 10 || !bytes)
+        snprintf(out, 24, bytes ? "%.1f MB" : "0 MB", b / MIB);
+    else
+        snprintf(out, 24, "%.1f KB", b / 1024);
     return out;
+}
+
+/* What is short where the sum of all would fit is told by the advice. */
+static int write_refusal(struct lr_buf *b, const struct lr_plan *p) {
+    char need[24], have[24];
+    if (p->least == UINT64_MAX || p->least <= p->budget)
+        return lr_buf_append_str(
+            b, LR_STR("It does not fit, for the reason below: there is memory for the sum.\n\n"));
+    return lr_buf_printf(b, "It does not fit: %s are needed, %s may be used.\n\n", size_text(p->least, need),
+                         size_text(p->budget, have));
+}
+
+static int write_fit(struct lr_buf *b, const struct lr_plan *p) {
+    char kept[24], again[24];
+    if (p->mode == LR_LOAD_MAP)
+        return lr_buf_append_str(b, LR_STR("It fits: the files are mapped and used in place.\n\n"));
+    if (!p->streamed) return lr_buf_append_str(b, LR_STR("It fits: all weights are copied.\n\n"));
+    int bad = lr_buf_printf(
+        b, "It fits in part: %s of weights stay in memory, %s are read from\ndisk again for each token",
+        size_text(p->pinned, kept), size_text(p->streamed, again));
+    if (p->streamed_full > p->streamed)
+        bad |= lr_buf_printf(b, " (%s once the context is full)", size_text(p->streamed_full, again));
+    return bad | lr_buf_append_str(b, LR_STR(".\n\n"));
 }
 
 static int write_head(struct lr_buf *b, const struct planning *g) {
     const struct lr_plan *p = &g->plan;
-    char total[24], free_now[24], budget[24], a[24], c[24];
+    char total[24], free_now[24], budget[24];
     double n = (double)g->info.parameters;
     int bad = lr_buf_printf(b, "%s, %u layers, %.2f %s parameters in %s\n", g->info.family, g->info.layers,
                             n / (n < 1e9 ? 1e6 : 1e9), n < 1e9 ? "million" : "billion", g->info.dtype);
-    bad |= lr_buf_printf(b, "Memory: %s in all, %s free, %s may be used\n\n", size_text(p->total, total),
-                         size_text(p->available, free_now), size_text(p->budget, budget));
-    if (!p->fits)
-        return bad | lr_buf_printf(b, "It does not fit: %s are needed at once, or for the session.\n\n",
-                                   size_text(p->least, a));
-    if (p->mode == LR_LOAD_MAP)
-        return bad | lr_buf_append_str(b, LR_STR("It fits: the files are mapped and used in place.\n\n"));
-    if (!p->streamed) return bad | lr_buf_append_str(b, LR_STR("It fits: all weights are copied.\n\n"));
-    bad |= lr_buf_printf(
-        b, "It fits in part: %s of weights stay in memory, %s are read from\ndisk again for each token",
-        size_text(p->pinned, a), size_text(p->streamed, c));
-    if (p->streamed_full > p->streamed)
-        bad |= lr_buf_printf(b, " (%s once the context is full)", size_text(p->streamed_full, a));
-    return bad | lr_buf_append_str(b, LR_STR(".\n\n"));
+    bad |= lr_buf_printf(b, "Memory: %s in all, %s free; less a reserve, %s may be used\n\n",
+                         size_text(p->total, total), size_text(p->available, free_now),
+                         size_text(p->budget, budget));
+    return bad | (p->fits ? write_fit(b, p) : write_refusal(b, p));
 }
 
 struct part {
@@ -110,12 +150,14 @@ struct part {
     char mark; /* in the bar; 0: not part of what the process owns */
 };
 
+/* `budget` 0: there is no bar that it is a share of. */
 static int write_part(struct lr_buf *b, const struct part *part, uint64_t budget) {
     char size[24];
     if (!part->bytes) return 0;
-    int bad = lr_buf_printf(b, "  %c %-12s %10s", part->mark ? part->mark : ' ', part->name,
+    bool in_bar = part->mark && budget;
+    int bad = lr_buf_printf(b, "  %c %-12s %10s", in_bar ? part->mark : ' ', part->name,
                             size_text(part->bytes, size));
-    if (part->mark && budget)
+    if (in_bar)
         bad |= lr_buf_printf(b, " %5.1f %%", 100 * (double)part->bytes / (double)budget);
     else
         bad |= lr_buf_append_str(b, LR_STR("        "));
@@ -139,22 +181,30 @@ static int write_bar(struct lr_buf *b, const struct part *parts, size_t n, uint6
                          budget ? 100 * (double)sum / (double)budget : 100.0);
 }
 
+/* As it begins; where it does not fit, what it would need with the whole context. */
 static int write_parts(struct lr_buf *b, const struct lr_plan *p) {
-    char kv[80], full[24];
-    snprintf(kv, sizeof kv, "of %s for %u positions, as they fill", size_text(p->kv, full), p->context);
+    char kv[80], size[24];
+    uint64_t opening = p->fits ? p->opening : p->opening_full;
+    if (p->kv_now < p->kv && p->fits)
+        snprintf(kv, sizeof kv, "of %s for %u positions, as they fill", size_text(p->kv, size), p->context);
+    else
+        snprintf(kv, sizeof kv, "for %u position%s", p->context, p->context == 1 ? "" : "s");
     const struct part parts[] = {
-        {"weights", "kept in memory", p->pins, 'W'},
-        {"weights", "mapped: the system's page cache", p->mapped, p->fits ? 'M' : 0},
+        {"weights", p->fits ? "kept in memory" : "copied", p->pins, 'W'},
+        {"weights", "mapped: the system's page cache", p->mapped, 'M'},
         {"weights", "read again for each token", p->streamed, 0},
         {"ring", "buffers for what is read", p->ring, 'R'},
-        {"KV cache", kv, p->kv_now, 'K'},
+        {"KV cache", kv, p->fits ? p->kv_now : p->kv, 'K'},
         {"work space", "activations, logits", p->work, 'A'},
         {"tokenizer", "tables", p->tokenizer, 'T'},
         {"fixed", "program, threads, norms", p->fixed, 'F'},
+        {"opening", "beyond all this, while the tokenizer is read",
+         opening > p->mapped ? opening - p->mapped : 0, 'O'},
     };
     int bad = 0;
     size_t n = sizeof parts / sizeof *parts;
-    for (size_t i = 0; i < n; i++) bad |= write_part(b, &parts[i], p->budget);
+    if (p->least == UINT64_MAX) return 0;
+    for (size_t i = 0; i < n; i++) bad |= write_part(b, &parts[i], p->fits ? p->budget : 0);
     return p->fits ? bad | write_bar(b, parts, n, p->budget) : bad;
 }
 
@@ -164,21 +214,20 @@ static const char *speed_text(double per_second, char out[24]) {
     return out;
 }
 
-static int write_load(struct lr_buf *b, const struct lr_plan *p) {
-    if (p->load_s > 0) return lr_buf_printf(b, "Expected: loaded in %.1f s; ", p->load_s);
-    return lr_buf_append_str(b, LR_STR("Expected: "));
-}
-
 static int write_speed(struct lr_buf *b, const struct lr_plan *p) {
     char prompt[24], answer[24];
     int bad = lr_buf_append_char(b, '\n');
     if (!p->fits) return bad;
-    if (p->decode_tok_s > 0)
-        return bad | write_load(b, p) |
-               lr_buf_printf(b, "tokens/s: %s reading a prompt, %s writing\n",
-                             speed_text(p->prefill_tok_s, prompt), speed_text(p->decode_tok_s, answer));
-    return bad | lr_buf_append_str(
-                     b, LR_STR("Expected speed: not known (the files are too small to measure the disk)\n"));
+    if (p->decode_tok_s <= 0)
+        return bad | lr_buf_append_str(b, LR_STR("Expected speed: not known (the disk can be measured once "
+                                                 "there are 64 MB of weights)\n"));
+    bad |= lr_buf_append_str(b, LR_STR("Expected: "));
+    if (p->load_s > 0) bad |= lr_buf_printf(b, "loaded in %.1f s; ", p->load_s);
+    if (p->decode_tok_s < SLOW)
+        return bad | lr_buf_printf(b, "reads a prompt at %s tokens/s, writes one in %.0f s\n",
+                                   speed_text(p->prefill_tok_s, prompt), 1 / p->decode_tok_s);
+    return bad | lr_buf_printf(b, "reads a prompt at %s, writes %s tokens/s\n",
+                               speed_text(p->prefill_tok_s, prompt), speed_text(p->decode_tok_s, answer));
 }
 
 /* One piece of advice, broken between words. */

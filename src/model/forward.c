@@ -2,6 +2,7 @@
 
 #include "model/blocks/blocks.h"
 #include "model/rope.h"
+#include "weights/units.h"
 
 static enum lr_status take(struct arena *arena, uint64_t rows, uint64_t cols, const char *what, float **out,
                            struct lr_error *err) {
@@ -9,6 +10,16 @@ static enum lr_status take(struct arena *arena, uint64_t rows, uint64_t cols, co
     LR_TRY(arena_alloc(arena, rows * cols * sizeof(float), what, &p, err));
     *out = p;
     return LR_OK;
+}
+
+/* Room for all logits of one token, and for those of a chunk for some ids. */
+static enum lr_status take_logits(struct arena *arena, uint32_t vocab, uint32_t threads,
+                                  struct forward_work *w, struct lr_error *err) {
+    uint32_t ids = threads * FORWARD_LOGIT_IDS_PER_THREAD;
+    if (ids < FORWARD_LOGIT_IDS) ids = FORWARD_LOGIT_IDS;
+    if (ids > vocab) ids = vocab;
+    w->n_logits = (uint64_t)w->chunk * ids > vocab ? (uint64_t)w->chunk * ids : vocab;
+    return take(arena, 1, w->n_logits, "logits", &w->logits, err);
 }
 
 enum lr_status forward_work_init(struct arena *arena, const struct model_spec *s, uint32_t chunk,
@@ -23,7 +34,7 @@ enum lr_status forward_work_init(struct arena *arena, const struct model_spec *s
     LR_TRY(take(arena, chunk, spec_kv_dim(s), "values", &out->v, err));
     LR_TRY(take(arena, chunk, s->ffn_dim, "gate activations", &out->gate, err));
     LR_TRY(take(arena, chunk, s->ffn_dim, "up activations", &out->up, err));
-    LR_TRY(take(arena, FORWARD_LOGIT_ROWS, s->vocab, "logits", &out->logits, err));
+    LR_TRY(take_logits(arena, s->vocab, threads, out, err));
     LR_TRY(take(arena, 1, rope_pairs(s), "rotary frequencies", &out->inv_freq, err));
     LR_TRY(take(arena, chunk, rope_pairs(s), "rotary cosines", &out->cosines, err));
     LR_TRY(take(arena, chunk, rope_pairs(s), "rotary sines", &out->sines, err));
@@ -43,11 +54,13 @@ static enum lr_status check_ids(const struct model_spec *s, const struct forward
     return LR_OK;
 }
 
-/* The rows of the embedding. `normed` is free at this point: it takes a row as it is in the file. */
+/* The rows of the embedding, whose reads from a disk all begin before the first is waited for. `normed` is
+ * free at this point: it takes a row as it is in the file. */
 static enum lr_status embed(const struct model *m, struct forward_work *w, const struct forward_pass *pass,
                             struct lr_error *err) {
     const struct tensor_record *t = m->binding->embed;
     size_t dim = m->spec->dim;
+    for (uint32_t i = 0; i < pass->n && pass->n > 1; i++) store_ahead(m->store, t, pass->ids[i], 1);
     for (uint32_t i = 0; i < pass->n; i++) {
         LR_TRY(store_copy(m->store, t, pass->ids[i], 1, w->normed, err));
         m->matmul->kernels->widen[t->dtype](w->normed, w->x + i * dim, dim);
@@ -64,21 +77,36 @@ static void rotate(const struct model *m, struct forward_work *w, const struct f
                     w->sines + i * pairs);
 }
 
-/* Logits of tokens [first, pass->n), some rows at a time. */
-static enum lr_status head(const struct model *m, struct forward_work *w, const struct forward_pass *pass,
-                           uint32_t first, struct lr_error *err) {
-    uint32_t dim = m->spec->dim;
-    for (uint32_t at = first; at < pass->n;) {
-        uint32_t rows = pass->n - at < FORWARD_LOGIT_ROWS ? pass->n - at : FORWARD_LOGIT_ROWS;
-        for (uint32_t i = 0; i < rows; i++)
-            m->matmul->kernels->rms_norm(w->x + (size_t)(at + i) * dim, m->final_norm, m->spec->norm_eps, dim,
-                                         w->normed + (size_t)i * dim);
-        LR_TRY(model_multiply(m, m->binding->head, NULL, w->normed, rows, w->logits, err));
-        for (uint32_t i = 0; i < rows; i++)
-            pass->on_logits(pass->ctx, at + i, w->logits + (size_t)i * m->spec->vocab);
-        at += rows;
+/* Logits of the `n` tokens in work->normed for the rows on loan: in equal parts for which there is room. */
+static void give_logits(const struct model *m, struct forward_work *w, const struct forward_pass *pass,
+                        const struct loan *loan, uint32_t n) {
+    uint64_t rows = loan->view.rows, row = units_row_bytes(loan->record), most = w->n_logits / n;
+    uint64_t parts = (rows + most - 1) / most, each = (rows + parts - 1) / parts;
+    struct tensor_view part = loan->view;
+    for (uint64_t at = 0; at < rows; at += part.rows) {
+        part.data = (const char *)loan->view.data + at * row;
+        part.rows = rows - at < each ? rows - at : each;
+        matmul_run(m->matmul, &part, NULL, w->normed, n, w->logits, part.rows);
+        struct logits_block block = {w->logits, pass->position + pass->n - n, n, (uint32_t)(loan->first + at),
+                                     (uint32_t)part.rows};
+        pass->on_logits(pass->ctx, &block);
     }
-    return LR_OK;
+}
+
+/* Logits of the last `n` tokens: each piece of the head is had once for all of them. Pieces are not much
+ * longer than what is multiplied at once: between two of them memory, files and interruptions are looked at.
+ */
+static enum lr_status head(const struct model *m, struct forward_work *w, const struct forward_pass *pass,
+                           uint32_t n, struct lr_error *err) {
+    uint32_t dim = m->spec->dim;
+    enum lr_status status;
+    for (uint32_t i = 0; i < n; i++)
+        m->matmul->kernels->rms_norm(w->x + (size_t)(pass->n - n + i) * dim, m->final_norm, m->spec->norm_eps,
+                                     dim, w->normed + (size_t)i * dim);
+    struct loan loan = store_lend(m->binding->head);
+    loan.most_rows = w->n_logits / n;
+    while (store_next(m->store, &loan, &status, err)) give_logits(m, w, pass, &loan, n);
+    return status;
 }
 
 static enum lr_status run_pass(const struct model *m, struct forward_work *w, struct kv_sequence *seq,
@@ -94,7 +122,7 @@ static enum lr_status run_pass(const struct model *m, struct forward_work *w, st
             return lr_fail(err, LR_EINTERRUPTED, "interrupted at position %u", pass->position);
     }
     if (pass->want == FORWARD_NO_LOGITS) return LR_OK;
-    LR_TRY(head(m, w, pass, pass->want == FORWARD_LAST ? pass->n - 1 : 0, err));
+    LR_TRY(head(m, w, pass, pass->want == FORWARD_LAST ? 1 : pass->n, err));
     return store_check(m->store, false, err);
 }
 

@@ -5,8 +5,10 @@
 #include "model/kvcache.h"
 #include "model/model.h"
 
-/* Rows of logits that are computed together when all are wanted. */
-#define FORWARD_LOGIT_ROWS 8u
+/* Ids whose logits are made together where those of a whole chunk are wanted: at least so many, and work for
+ * each thread. Both are whole tiles of the products. */
+#define FORWARD_LOGIT_IDS            960u
+#define FORWARD_LOGIT_IDS_PER_THREAD 96u
 
 /* Work space for passes of at most `chunk` tokens; all arrays are f32 and live in an arena. */
 struct forward_work {
@@ -16,7 +18,8 @@ struct forward_work {
     float *q, *attended;    /* [chunk, heads x head_dim] */
     float *k, *v;           /* [chunk, kv_heads x head_dim] */
     float *gate, *up;       /* [chunk, ffn_dim] */
-    float *logits;          /* [FORWARD_LOGIT_ROWS, vocab] */
+    float *logits;          /* [n_logits]: of one token all, of a chunk some ids at a time */
+    uint64_t n_logits;      /* at least vocab, and chunk */
     float *inv_freq;        /* [pairs] */
     float *cosines, *sines; /* [chunk, pairs] */
     const void **slots;     /* [threads, 2, blocks of the sequence]: keys and values of one head */
@@ -29,8 +32,15 @@ enum lr_status forward_work_init(struct arena *arena, const struct model_spec *s
                                  struct lr_error *err);
 
 enum forward_logits { FORWARD_NO_LOGITS, FORWARD_LAST, FORWARD_ALL };
-/* Called with the logits [vocab] of token `index` of the pass, in order; valid during the call only. */
-typedef void forward_logits_fn(void *ctx, uint32_t index, const float *logits);
+/* Logits of neighbouring tokens for neighbouring ids. */
+struct logits_block {
+    const float *logits;         /* [n_tokens, n_ids] */
+    uint32_t position, n_tokens; /* of the first token in the sequence */
+    uint32_t first_id, n_ids;
+};
+/* Called with block after block of all the tokens wanted, from id 0 on to the last; valid during the call
+ * only. So one reading of the head serves them all, and nobody keeps whole rows. */
+typedef void forward_logits_fn(void *ctx, const struct logits_block *block);
 
 /* Called after each layer; false stops the pass (LR_EINTERRUPTED). */
 typedef bool forward_layer_fn(void *ctx, uint32_t layer);

@@ -35,7 +35,7 @@ enum lr_status kv_pool_init(struct arena *arena, const struct model_spec *s, enu
     uint64_t block_bytes, bytes;
     if (lr_mul_u64(position_bytes(s, type), KERNEL_KV_BLOCK, &block_bytes) ||
         lr_mul_u64(block_bytes, n, &bytes))
-        return lr_fail(err, LR_EMEMORY, "a KV cache of %u positions is larger than any memory", positions);
+        return lr_refuse_tensor(err, "the KV cache", UINT64_MAX, "a smaller -c");
     *out = (struct kv_pool){.n_blocks = n,
                             .n_free = n,
                             .layers = s->layers,

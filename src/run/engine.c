@@ -5,6 +5,7 @@
 #include "model/expected.h"
 #include "model/families/family.h"
 #include "model/rope.h"
+#include "run/loading.h"
 #include "run/monitor.h"
 #include "run/planning.h"
 #include "run/remarks.h"
@@ -129,6 +130,7 @@ static enum lr_status open_all(struct lr_engine *e, const char *path, struct lr_
     engine_lap(&times->catalog_s, &since);
     LR_TRY(check_expected(e, err));
     engine_lap(&times->plan_s, &since);
+    if (!e->options.plan_only) LR_TRY(loading_begin(e, err));
     if (!e->options.plan_only) LR_TRY(open_tokenizer(e, err));
     engine_lap(&times->tokenizer_s, &since);
     LR_TRY(interrupted(e, err));

@@ -19,6 +19,10 @@ struct monitor {
     uint64_t swapped;   /* of ours, at the last look */
     bool falling;       /* which was less than before */
     bool high;          /* memory usage was above the alarm at the last look */
+    bool refused;       /* some pins, at least once: that was told */
+    bool changing;      /* pins were given back or taken again, and that was not told yet */
+    uint64_t kept;      /* bytes of them before that */
+    double began, last; /* when the first and the last step of that was */
     uint32_t roomy;     /* looks in a row that saw memory to spare */
     uint32_t passes;    /* since loading */
     uint64_t blocks;    /* read from disks by this process, at the last count */

@@ -35,8 +35,7 @@ static bool read_bytes(struct json answer, struct load_trial *t) {
         if (!json_u64(json_get(memory, keys[i]), &bytes)) return false;
         t->bytes_read += bytes;
     }
-    double seconds = t->phases[LOAD_WEIGHTS] + t->phases[LOAD_FIRST_TOKEN];
-    t->bytes_per_s = seconds > 0 ? (double)t->bytes_read / seconds : 0;
+    t->bytes_per_s = t->total_s > 0 ? (double)t->bytes_read / t->total_s : 0;
     return true;
 }
 

@@ -17,7 +17,7 @@ struct load_trial {
     double total_s;      /* from the program's beginning to its first token */
     uint64_t bytes_read; /* the weights that loading and the first pass go through, wherever they come from */
     uint64_t disk_bytes; /* read from disks, as the kernel counts */
-    double bytes_per_s;  /* bytes_read in the time of weights and first token */
+    double bytes_per_s;  /* bytes_read in total_s */
     double disk_bytes_per_s; /* of the disk alone, measured anew before a cold trial; 0: not known */
 };
 

@@ -8,8 +8,8 @@
 #include "weights/place.h"
 #include "weights/units.h"
 
-#define GB  1073741824.0
-#define MIB 1048576.0
+#define MIB        1048576.0
+#define TOLD_SHARE 32u /* a change of what is kept below one part in this many of the weights is none */
 
 struct loading {
     struct lr_engine *engine;
@@ -26,17 +26,18 @@ static enum lr_status look(struct loading *l, struct memory_info *m, struct lr_e
 static enum lr_status tell_initial(struct loading *l, struct lr_error *err) {
     struct memory_info m;
     LR_TRY(look(l, &m, err));
-    lr_log(LR_LOG_NOTE, "[Memory] Initial: Total: %.1f GB, Used: %.1f GB, Available: %.1f GB",
-           (double)m.total / GB, (double)(m.total - l->available) / GB, (double)l->available / GB);
-    lr_log(LR_LOG_INFO, "[Memory] %s mode: an arena begins with %.1f GB", policy_mode(m.budget).name,
-           (double)policy_mode(m.budget).first_size / GB);
+    lr_log(LR_LOG_NOTE, "[Memory] Initial: Total: %s, Used: %s, Available: %s", lr_gb(m.total, 1).text,
+           lr_gb(m.total - l->available, 1).text, lr_gb(l->available, 1).text);
+    struct memory_mode mode = policy_mode(l->available);
+    lr_log(LR_LOG_INFO, "[Memory] %s mode: an arena begins with %s", mode.name,
+           lr_gb(mode.first_size, 1).text);
     return LR_OK;
 }
 
 static enum lr_status tell_available(struct loading *l, const char *when, struct lr_error *err) {
     struct memory_info m;
     LR_TRY(look(l, &m, err));
-    lr_log(LR_LOG_NOTE, "[Memory] %s: Available: %.1f GB", when, (double)l->available / GB);
+    lr_log(LR_LOG_NOTE, "[Memory] %s: Available: %s", when, lr_gb(l->available, 1).text);
     return LR_OK;
 }
 
@@ -138,8 +139,8 @@ static enum lr_status load_batch(struct loading *l, size_t begin, size_t *end, s
         if (e->plan.mode == LR_LOAD_STREAM) store_unpin(&e->store, e->target);
     }
     *end = batch_end(e, begin, e->monitor.high ? 1 : POLICY_LAYERS_PER_BATCH);
-    lr_log(LR_LOG_INFO, "[MemOpt] Layers %u to %u: Available: %.1f GB", e->tensors[begin].layer,
-           e->tensors[*end - 1].layer, (double)l->available / GB);
+    lr_log(LR_LOG_INFO, "[MemOpt] Layers %u to %u: Available: %s", e->tensors[begin].layer,
+           e->tensors[*end - 1].layer, lr_gb(l->available, 1).text);
     return load_range(e, begin, *end, err);
 }
 
@@ -158,31 +159,52 @@ static enum lr_status load_layers(struct loading *l, struct lr_error *err) {
     return tell_available(l, "Final", err);
 }
 
-/* The plan says what came true: memory for pins may have been refused, and then they are streamed. */
+/* Less, or more, than was planned because memory has changed while loading. */
+static void tell_pins(struct lr_engine *e, uint64_t planned) {
+    uint64_t now = e->plan.pinned, apart = now > planned ? now - planned : planned - now;
+    if (apart > e->plan.weights / TOLD_SHARE) monitor_changed(e, planned);
+}
+
+/* The plan says what came true: memory for pins may have been refused, and then they are streamed. Told once,
+ * however often they are refused again. */
 static void count_pins(struct lr_engine *e) {
-    uint64_t wanted = e->plan.pinned;
+    uint64_t wanted = e->plan.pinned, rest = e->plan.need - e->plan.pins;
     if (e->store.mode != LR_LOAD_STREAM) return;
     place_sum(&e->facts, e->store.pinned, &e->plan.pinned, &e->plan.pins, &e->plan.streamed);
-    if (e->plan.pinned + UNIT_BYTES * e->n_tensors < wanted)
-        lr_log(LR_LOG_WARN,
-               "%.0f of %.0f MiB were refused that were to be kept in memory (%s): they are read again in "
-               "each pass",
-               (double)(wanted - e->plan.pinned) / MIB, (double)wanted / MIB,
-               e->options.mlock ? "ulimit -l allows no more to be locked: leave out --mlock, or raise it"
-                                : "by the memory policy or the system");
+    e->plan.need = rest + e->plan.pins;
+    if (e->monitor.refused || e->plan.pinned + UNIT_BYTES * e->n_tensors >= wanted) return;
+    e->monitor.refused = true;
+    lr_log(LR_LOG_WARN,
+           "%.0f of %.0f MiB were refused that were to be kept in memory (%s): they are read again in "
+           "each pass",
+           (double)(wanted - e->plan.pinned) / MIB, (double)wanted / MIB,
+           e->options.mlock ? "ulimit -l allows no more to be locked: leave out --mlock, or raise it"
+                            : "by the memory policy or the system");
+}
+
+enum lr_status loading_begin(struct lr_engine *e, struct lr_error *err) {
+    if (!e->plan.fits || e->plan.mode != LR_LOAD_MAP) return LR_OK;
+    LR_TRY(set_up(e, err));
+    e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
+    size_t first = 0;
+    while (first < e->n_tensors && e->tensors[first].essential) first++;
+    if (e->cold) store_want(&e->store, first, batch_end(e, first, POLICY_LAYERS_PER_BATCH));
+    return LR_OK;
 }
 
 enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
     struct loading l = {.engine = e};
+    uint64_t planned = e->plan.pinned;
     LR_TRY(tell_initial(&l, err));
-    LR_TRY(set_up(e, err));
+    if (e->store.mode != e->plan.mode) LR_TRY(set_up(e, err));
     keep_streaming(e);
-    e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
+    if (!e->cold) e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
     if (e->cold || e->plan.mode != LR_LOAD_MAP) engine_tell_loading(e, 0);
     LR_TRY(load_essential(&l, err));
     LR_TRY(load_layers(&l, err));
     /* copies that are part old, part new would not be seen later */
     LR_TRY(store_check(&e->store, true, err));
+    tell_pins(e, planned);
     count_pins(e);
     e->loaded = true;
     return LR_OK;

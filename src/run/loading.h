@@ -5,6 +5,9 @@
 
 #include "run/engine.h"
 
+/* Where e->plan maps the files: has the first batch of layers read while the tokenizer is. A session that
+ * decides otherwise finds it in the page cache. */
+enum lr_status loading_begin(struct lr_engine *e, struct lr_error *err);
 /* Carries e->plan out. LR_EMEMORY, LR_EFAILED, LR_EMODEL, LR_EINTERRUPTED. */
 enum lr_status loading_run(struct lr_engine *e, struct lr_error *err);
 /* Makes the store follow e->plan after planning_again(): gives pins back first, then takes more. Changes the

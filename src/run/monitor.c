@@ -7,24 +7,51 @@
 #include "run/rates.h"
 #include "sys/clock.h"
 #include "sys/watch.h"
-#include "weights/place.h"
 
 #include <sys/resource.h>
 
 #define LOOK_SECONDS 0.1
 #define SOON_SECONDS 0.02 /* while others take memory */
 #define ROOMY_LOOKS  3u
+#define SETTLED      0.5 /* seconds without a step: then a change of the pins is over and told ... */
+#define TOLD_LATEST  5.0 /* ... or so many after it began */
 #define GROW_SHARE   32u /* pins are taken again when at least one part in this many of the weights can be */
 #define BLOCK_BYTES  512u
 #define EVICTIONS    3u
 #define MB           1048576.0
-#define GB           1073741824.0
 
 enum lr_status monitor_open(struct lr_engine *e, struct lr_error *err) {
     return watch_open("", e->options.mem_limit, &e->monitor.watch, err);
 }
 
+/* Others seldom take at once what they want, and more is given back than they took in the end: all steps that
+ * follow each other are one change, and one line. */
+static void tell_change(struct lr_engine *e) {
+    struct monitor *m = &e->monitor;
+    if (m->changing)
+        monitor_tell(e, LR_LOG_WARN, m->kept,
+                     e->plan.pinned > m->kept ? "memory is free again" : "memory is taken by other programs");
+    m->changing = false;
+}
+
+void monitor_tell(const struct lr_engine *e, enum lr_log_level level, uint64_t before, const char *why) {
+    if (e->plan.pinned != before)
+        lr_log(level, "%s: %.0f MiB of the weights are kept in memory instead of %.0f", why,
+               (double)e->plan.pinned / MB, (double)before / MB);
+}
+
+void monitor_changed(struct lr_engine *e, uint64_t before) {
+    struct monitor *m = &e->monitor;
+    if (e->plan.pinned == before) return;
+    m->last = clock_now();
+    if (m->changing) return;
+    m->changing = true;
+    m->kept = before;
+    m->began = m->last;
+}
+
 void monitor_close(struct lr_engine *e) {
+    tell_change(e);
     if (e->monitor.watch) watch_close(e->monitor.watch);
     e->monitor.watch = NULL;
 }
@@ -32,8 +59,8 @@ void monitor_close(struct lr_engine *e) {
 void monitor_usage(struct lr_engine *e, uint64_t available, uint64_t total) {
     bool high = policy_high_usage(available, total);
     if (high && !e->monitor.high)
-        lr_log(LR_LOG_WARN, "High memory usage detected: %.1f of %.1f GB are in use",
-               (double)(total - available) / GB, (double)total / GB);
+        lr_log(LR_LOG_WARN, "High memory usage detected: %s of %s are in use",
+               lr_gb(total - available, 2).text, lr_gb(total, 2).text);
     e->monitor.high = high;
 }
 
@@ -45,16 +72,13 @@ static uint64_t slack(const struct watch_look *w) {
 }
 
 /* Plans with another budget and follows: fewer or more pins. */
-static enum lr_status follow(struct lr_engine *e, uint64_t budget, const char *why, struct lr_error *err) {
+static enum lr_status follow(struct lr_engine *e, uint64_t budget, struct lr_error *err) {
     uint64_t before = e->plan.pinned;
     e->facts.budget = budget;
     plan_make(&e->facts, e->target, &e->plan);
-    if (!e->plan.fits) /* cannot shrink further: goes on with no pins at all, until there is room again */
-        place_sum(&e->facts, e->target, &e->plan.pinned, &e->plan.pins, &e->plan.streamed);
-    if (e->plan.pinned != before)
-        lr_log(LR_LOG_WARN, "%s: %.0f MiB of the weights are kept in memory instead of %.0f", why,
-               (double)e->plan.pinned / MB, (double)before / MB);
-    return loading_follow(e, err);
+    LR_TRY(loading_follow(e, err));
+    monitor_changed(e, before);
+    return LR_OK;
 }
 
 /* What others will take in the next 0.2 s if they go on as in the `seconds` since the last look: by the time
@@ -75,13 +99,13 @@ static enum lr_status follow_memory(struct lr_engine *e, const struct watch_look
     m->swapped = w->swap_used_by_us;
     if (e->plan.need > budget + slack(w) || swapped) {
         m->roomy = 0;
-        return follow(e, budget, "memory is taken by other programs", err);
+        return follow(e, budget, err);
     }
     uint64_t spare = budget > e->plan.need ? budget - e->plan.need : 0;
     m->roomy = e->plan.streamed && spare > e->plan.weights / GROW_SHARE ? m->roomy + 1 : 0;
     if (m->roomy < ROOMY_LOOKS) return LR_OK;
     m->roomy = 0;
-    return follow(e, budget, "memory is free again", err);
+    return follow(e, budget, err);
 }
 
 enum lr_status monitor_boundary(void *ctx, struct lr_error *err) {
@@ -96,7 +120,9 @@ enum lr_status monitor_boundary(void *ctx, struct lr_error *err) {
     LR_TRY(watch_look(e->monitor.watch, &look, err));
     monitor_usage(e, look.budget > look.own_anonymous ? look.budget - look.own_anonymous : 0, look.total);
     if (e->store.mode != LR_LOAD_STREAM) return LR_OK;
-    return follow_memory(e, &look, seconds, err);
+    LR_TRY(follow_memory(e, &look, seconds, err));
+    if (now - e->monitor.last > SETTLED || now - e->monitor.began > TOLD_LATEST) tell_change(e);
+    return LR_OK;
 }
 
 /* ---- between passes */
@@ -145,9 +171,13 @@ static enum lr_status leave_map(struct lr_engine *e, struct lr_error *err) {
 /* The KV cache takes its memory as it grows, from the pins where there is nothing else. */
 static enum lr_status make_room(struct lr_engine *e, uint32_t positions, struct lr_error *err) {
     if (e->store.mode != LR_LOAD_STREAM || positions <= e->facts.filled) return LR_OK;
+    uint64_t before = e->plan.pinned;
+    tell_change(e);
     e->facts.filled = positions + positions / 4;
     LR_TRY(planning_again(e, err));
-    return loading_follow(e, err);
+    LR_TRY(loading_follow(e, err));
+    monitor_tell(e, LR_LOG_INFO, before, "the KV cache grows");
+    return LR_OK;
 }
 
 enum lr_status monitor_before_pass(struct lr_engine *e, uint32_t positions, struct lr_error *err) {

@@ -14,6 +14,12 @@ void monitor_close(struct lr_engine *e);
  * `total` bytes. */
 void monitor_usage(struct lr_engine *e, uint64_t available, uint64_t total);
 
+/* Tells how much of the weights the plan keeps in memory, where it was `before` bytes. */
+void monitor_tell(const struct lr_engine *e, enum lr_log_level level, uint64_t before, const char *why);
+/* That memory has changed: told once when it is over, with what follows at once: the weights kept in memory
+ * were `before` bytes. */
+void monitor_changed(struct lr_engine *e, uint64_t before);
+
 /* store_boundary_fn: looks at the interruption, and at most once in 100 ms at memory and files. `ctx` is the
  * engine. */
 enum lr_status monitor_boundary(void *ctx, struct lr_error *err);

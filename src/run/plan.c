@@ -40,11 +40,15 @@ static enum lr_status plan_into(struct lr_engine *e, const struct lr_session_opt
     LR_TRY(planning_facts(e, options, true, &facts, err));
     LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
     facts.cold = store_cold_bytes(&e->store);
-    plan_make(&facts, target, out);
-    uint64_t streamed_full = out->streamed;
+    struct lr_plan full;
+    plan_make(&facts, target, &full);
     facts.filled = SESSION_FILLED;
     plan_make(&facts, target, out);
-    out->streamed_full = streamed_full;
+    out->streamed_full = full.streamed;
+    out->ring_full = full.ring;
+    out->pins_full = full.pins;
+    out->opening_full = full.opening;
+    out->need_full = full.need;
     out->total = memory.total;
     out->available = facts.ours;
     plan_advise(&facts, out);

@@ -58,7 +58,8 @@ enum lr_status planning_facts(struct lr_engine *e, const struct lr_session_optio
         .layers = e->spec.layers,
         .budget = memory.budget,
         .ours = memory.own_anonymous + memory.room,
-        .limited = memory.user_limited,
+        .machine = memory.mem_total,
+        .bound = memory.bound,
         .address = address_room(&memory),
         .files = store_file_bytes(&e->store),
         .load = e->options.load,
@@ -96,6 +97,7 @@ enum lr_status planning_again(struct lr_engine *e, struct lr_error *err) {
     LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
     e->facts.budget = memory.budget;
     e->facts.ours = memory.own_anonymous + memory.room;
+    e->facts.bound = memory.bound;
     plan_make(&e->facts, e->target, &e->plan);
     return LR_OK;
 }

@@ -9,17 +9,24 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
-#define DISK_SECONDS    0.2
+#define DISK_SECONDS    0.18
 #define DISK_MEMORY     (UINT64_C(32) << 20) /* that it is measured into */
-#define PRODUCT_SECONDS 0.04
-#define PREFILL_SECONDS 0.03
+#define PRODUCT_SECONDS 0.03
+#define PREFILL_SECONDS 0.02
 #define KEPT_SECONDS    (24 * 3600)
 #define MAX_KEPT        4096u
-#define PRODUCT_BYTES   (UINT64_C(96) << 20) /* more than the caches hold */
-#define PREFILL_TOKENS  128u
-#define SIDE            2048u
+#define PRODUCT_BYTES   (UINT64_C(192) << 20) /* more than the caches hold */
+#define LEAST_BYTES     (UINT64_C(16) << 20)
+#define PREFILL_TOKENS  256u
+#define PREFILL_SHARE   8u  /* of the rows one in so many, or more ... */
+#define PREFILL_WORK    2e9 /* ... so that a pass has no more multiply-adds, or large models would take long */
+#define PASS_ALIGN      64u
+
+enum { MAX_MATRICES = 16, MAX_PASSES = 64 };
 
 /* ---- what is kept: one small JSON object in a file */
 
@@ -76,9 +83,11 @@ enum lr_status rates_measure_disk(struct lr_engine *e, struct lr_error *err) {
     struct disk_rate rate;
     double v[4];
     char name[64];
-    if (e->rates.disk > 0 || !file) return LR_OK;
-    snprintf(name, sizeof name, "disk-%llx", (unsigned long long)file->identity.device);
+    uint64_t device = file ? file->identity.device : 0;
+    if (e->rates.disk > 0 || (!file && !file_device(e->path, &device))) return LR_OK;
+    snprintf(name, sizeof name, "disk-%llx", (unsigned long long)device);
     if (!read_kept(e, name, disk_keys, v, 4) || v[1] < 1 || v[2] < 1) {
+        if (!file) return LR_OK; /* still to be downloaded: what is known of the folder's disk has to do */
         uint64_t memory = planning_available(e) / 4;
         if (memory > DISK_MEMORY) memory = DISK_MEMORY;
         LR_TRY(probe_disk(file, DISK_SECONDS, memory, &rate, err));
@@ -100,67 +109,148 @@ enum lr_status rates_measure_disk(struct lr_engine *e, struct lr_error *err) {
 
 static const char *const cpu_keys[] = {"product", "prefill"};
 
-/* Bytes a second of products with one activation: the best of the passes that `seconds` allow. */
-static double product_rate(const struct matmul *m, enum lr_dtype dtype, const char *weights, uint64_t bytes,
-                           const float *x, float *out) {
-    struct tensor_view w = {weights, dtype, bytes / SIDE / lr_dtype_size(dtype), SIDE};
-    double best = 0, end = clock_now() + PRODUCT_SECONDS;
-    while (clock_now() < end || best == 0) {
-        double start = clock_now();
-        matmul_run(m, &w, NULL, x, 1, out, w.rows);
-        best = fmax(best, (double)bytes / (clock_now() - start));
-    }
-    return best;
+/* The matrices of one layer, as a pass meets them. They are measured one after the other in a block that is
+ * larger than the caches: a best pass would be one that found much of it there, so the median counts. */
+struct trial {
+    const struct matmul *m;
+    struct tensor_view layer[MAX_MATRICES];
+    size_t n;
+    const char *block; /* [bytes] */
+    uint64_t bytes;
+    size_t tokens;
+    uint64_t widest, longest; /* floats of an activation, and of what comes of it */
+    float *x, *out;           /* [tokens] of each */
+};
+
+static uint64_t view_bytes(const struct tensor_view *w) {
+    return w->rows * w->cols * lr_dtype_size(w->dtype);
 }
 
-/* Multiply-adds a second with many activations; the weights from memory too, as in a pass. */
-static double prefill_rate(const struct matmul *m, enum lr_dtype dtype, const char *weights, uint64_t bytes,
-                           const float *x, float *out) {
-    struct tensor_view w = {weights, dtype, SIDE, SIDE};
-    uint64_t step = w.rows * SIDE * lr_dtype_size(dtype), at = 0;
-    double best = 0, end = clock_now() + PREFILL_SECONDS;
-    while (clock_now() < end || best == 0) {
-        double start = clock_now();
-        w.data = weights + at;
-        matmul_run(m, &w, NULL, x, PREFILL_TOKENS, out, w.rows);
-        best = fmax(best, (double)w.rows * SIDE * (PREFILL_TOKENS) / (clock_now() - start));
-        at = at + 2 * step <= bytes ? at + step : 0;
+static void find_matrices(const struct lr_engine *e, struct trial *t) {
+    for (size_t i = 0; i < e->n_tensors && t->n < MAX_MATRICES; i++) {
+        const struct plan_tensor *p = &e->tensors[i];
+        if (p->kind != WEIGHT_LAYER || p->layer != 0 || p->record->rank != 2) continue;
+        t->layer[t->n++] = (struct tensor_view){
+            .dtype = p->record->dtype, .rows = p->record->shape[0], .cols = p->record->shape[1]};
     }
-    return best;
 }
 
-static enum lr_status measure_processor(struct lr_engine *e, enum lr_dtype dtype, double *v,
+/* Seconds of one pass over the layer, with a share of each matrix's rows. */
+static double pass_seconds(const struct trial *t, size_t n_x, size_t share, uint64_t *at) {
+    double start = clock_now();
+    for (size_t i = 0; i < t->n; i++) {
+        struct tensor_view w = t->layer[i];
+        w.rows = (w.rows + share - 1) / share;
+        if (*at + view_bytes(&w) > t->bytes) *at = 0;
+        w.data = t->block + *at;
+        matmul_run(t->m, &w, NULL, t->x, n_x, t->out, w.rows);
+        *at += (view_bytes(&w) + PASS_ALIGN - 1) / PASS_ALIGN * PASS_ALIGN;
+    }
+    return clock_now() - start;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median of the passes that `seconds` allow, but the first, which finds threads asleep. */
+static double median_pass(const struct trial *t, size_t n_x, size_t share, double seconds) {
+    double found[MAX_PASSES], end = clock_now() + seconds;
+    uint64_t at = 0;
+    size_t n = 0;
+    pass_seconds(t, n_x, share, &at);
+    do found[n++] = pass_seconds(t, n_x, share, &at);
+    while (n < MAX_PASSES && clock_now() < end);
+    qsort(found, n, sizeof *found, ascending);
+    return found[n / 2];
+}
+
+/* What a pass over one in `share` rows meets: bytes, and weights. */
+static void count_pass(const struct trial *t, size_t share, double *bytes, double *weights) {
+    *bytes = *weights = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        struct tensor_view w = t->layer[i];
+        w.rows = (w.rows + share - 1) / share;
+        *bytes += (double)view_bytes(&w);
+        *weights += (double)w.rows * (double)w.cols;
+    }
+}
+
+static size_t share_for(double all, double most) {
+    return all > most ? (size_t)ceil(all / most) : 1;
+}
+
+/* Bytes a second with one activation; multiply-adds a second with many, the weights from memory too. */
+static void measure_products(const struct trial *t, double *v) {
+    double bytes, weights, tokens = (double)t->tokens;
+    count_pass(t, 1, &bytes, &weights);
+    size_t share = share_for(bytes, (double)PRODUCT_BYTES), fewer = share_for(weights * tokens, PREFILL_WORK);
+    if (fewer < PREFILL_SHARE) fewer = PREFILL_SHARE;
+    count_pass(t, share, &bytes, &weights);
+    v[0] = bytes / median_pass(t, 1, share, PRODUCT_SECONDS);
+    count_pass(t, fewer, &bytes, &weights);
+    v[1] = weights * tokens / median_pass(t, t->tokens, fewer, PREFILL_SECONDS);
+}
+
+/* Sizes the block and the activations for the memory that is there, and cuts matrices that the block does not
+ * hold. */
+static void fit_memory(struct trial *t, uint64_t room) {
+    t->bytes = PRODUCT_BYTES;
+    while (t->bytes > room / 2 && t->bytes > LEAST_BYTES) t->bytes /= 2;
+    for (size_t i = 0; i < t->n; i++) {
+        struct tensor_view *w = &t->layer[i];
+        uint64_t most = t->bytes / (w->cols * lr_dtype_size(w->dtype));
+        if (w->rows > most) w->rows = most;
+        if (w->rows > t->longest) t->longest = w->rows;
+        if (w->cols > t->widest) t->widest = w->cols;
+    }
+    t->tokens = PREFILL_TOKENS;
+    while (t->tokens > 8 && t->tokens * (t->widest + t->longest) * sizeof(float) > room / 4) t->tokens /= 2;
+}
+
+static enum lr_status measure_processor(struct lr_engine *e, struct trial *t, double *v,
                                         struct lr_error *err) {
-    uint64_t bytes = PRODUCT_BYTES, room = planning_available(e) / 2;
-    while (bytes > room && bytes > (16u << 20)) bytes /= 2;
-    size_t n_out = PREFILL_TOKENS * SIDE, rows = bytes / SIDE / lr_dtype_size(dtype);
-    char *weights = lr_malloc(bytes);
-    float *x = lr_malloc(PREFILL_TOKENS * SIDE * sizeof *x);
-    float *out = lr_malloc((n_out > rows ? n_out : rows) * sizeof *out);
-    bool ok = weights && x && out;
-    enum lr_status status = ok ? LR_OK : lr_fail_memory(err, "a short measurement", bytes);
+    fit_memory(t, planning_available(e));
+    uint64_t floats = t->tokens * (t->widest + t->longest);
+    char *block = lr_malloc(t->bytes);
+    t->x = lr_malloc(floats * sizeof *t->x);
+    bool ok = block && t->x;
     if (ok) {
-        memset(weights, 0x3C, bytes); /* small normal numbers in each dtype */
-        for (size_t i = 0; i < PREFILL_TOKENS * SIDE; i++) x[i] = 1;
-        v[0] = product_rate(&e->matmul, dtype, weights, bytes, x, out);
-        v[1] = prefill_rate(&e->matmul, dtype, weights, bytes, x, out);
+        memset(block, 0x3C, t->bytes); /* small normal numbers in each dtype */
+        for (uint64_t i = 0; i < floats; i++) t->x[i] = 1;
+        t->block = block;
+        t->out = t->x + t->tokens * t->widest;
+        measure_products(t, v);
     }
-    lr_free(weights);
-    lr_free(x);
-    lr_free(out);
-    return status;
+    lr_free(block);
+    lr_free(t->x);
+    return ok ? LR_OK : lr_fail_memory(err, "a short measurement", t->bytes + floats * sizeof *t->x);
+}
+
+/* Kept for the same kernels, threads and shapes. */
+static void name_products(const struct lr_engine *e, const struct trial *t, char *out, size_t size) {
+    uint64_t hash = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        const uint64_t shape[] = {t->layer[i].dtype, t->layer[i].rows, t->layer[i].cols};
+        hash = XXH3_64bits_withSeed(shape, sizeof shape, hash);
+    }
+    snprintf(out, size, "cpu-%s%s-%u-%016llx", e->matmul.kernels->name,
+             e->matmul.mode == MATMUL_BLAS ? "-blas" : "", threads_count(e->threads),
+             (unsigned long long)hash);
 }
 
 enum lr_status rates_measure(struct lr_engine *e, struct lr_error *err) {
     double v[2] = {0};
     char name[96];
+    struct trial t = {.m = &e->matmul};
     LR_TRY(rates_measure_disk(e, err));
     if (e->rates.product > 0) return LR_OK;
-    enum lr_dtype dtype = engine_main_dtype(e);
-    snprintf(name, sizeof name, "cpu-%s-%s-%u%s", e->matmul.kernels->name, lr_dtype_label(dtype),
-             threads_count(e->threads), e->matmul.mode == MATMUL_BLAS ? "-blas" : "");
+    find_matrices(e, &t);
+    if (t.n == 0) return LR_OK;
+    name_products(e, &t, name, sizeof name);
     if (!read_kept(e, name, cpu_keys, v, 2)) {
-        LR_TRY(measure_processor(e, dtype, v, err));
+        LR_TRY(measure_processor(e, &t, v, err));
         keep(e, name, cpu_keys, v, 2);
     }
     e->rates.product = v[0];

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,13 +229,32 @@ uint32_t sampler_draw(struct sampler *s, const float *logits) {
     return s->candidates[n - 1].id;
 }
 
-/* log(sum(exp(logits))), through the greatest. */
+/* No logit is below the lowest finite number but -inf, which adds nothing then. */
+struct log_sum log_sum_begin(void) {
+    return (struct log_sum){0, -FLT_MAX};
+}
+
+void log_sum_add(struct log_sum *s, const float *logits, size_t n) {
+    double sum = s->sum, greatest = (double)s->greatest;
+    for (size_t i = 0; i < n; i++) {
+        double logit = (double)logits[i];
+        if (logit > greatest) { /* the sum so far is for another greatest */
+            sum *= exp(greatest - logit);
+            greatest = logit;
+        }
+        sum += exp(logit - greatest);
+    }
+    *s = (struct log_sum){sum, (float)greatest};
+}
+
+double log_sum_value(const struct log_sum *s) {
+    return (double)s->greatest + log(s->sum);
+}
+
 static double log_sum_exp(const float *logits, uint32_t vocab) {
-    float greatest = logits[0];
-    for (uint32_t i = 1; i < vocab; i++) greatest = fmaxf(greatest, logits[i]);
-    double sum = 0;
-    for (uint32_t i = 0; i < vocab; i++) sum += exp((double)logits[i] - (double)greatest);
-    return (double)greatest + log(sum);
+    struct log_sum s = log_sum_begin();
+    log_sum_add(&s, logits, vocab);
+    return log_sum_value(&s);
 }
 
 float sampler_logprob(const float *logits, uint32_t vocab, uint32_t id) {

@@ -41,6 +41,16 @@ uint32_t sampler_distribution(struct sampler *s, const float *logits);
 /* Draws an id. Greedy takes the first of the greatest. logits [vocab]. */
 uint32_t sampler_draw(struct sampler *s, const float *logits);
 
+/* log(sum(exp(logits))) of logits that come in pieces. They are added one by one in their order, so that the
+ * result does not depend on the pieces. */
+struct log_sum {
+    double sum; /* of exp(logit - greatest) */
+    float greatest;
+};
+struct log_sum log_sum_begin(void);
+void log_sum_add(struct log_sum *s, const float *logits, size_t n);
+double log_sum_value(const struct log_sum *s);
+
 /* Natural logarithm of the probability of `id` under logits [vocab], with nothing applied. */
 float sampler_logprob(const float *logits, uint32_t vocab, uint32_t id);
 /* The `n` most probable ids, best first; returns how many (fewer when the vocabulary is smaller). */

@@ -54,24 +54,32 @@ static enum lr_status allocate_work(struct lr_session *s, const struct session_s
     LR_TRY(arena_alloc(&s->arena, (uint64_t)e->spec.vocab * sizeof(float), "logits", &p, err));
     s->logits = p;
     LR_TRY(sampler_allocate(&s->arena, e->spec.vocab, &s->sampler, err));
-    return forward_work_init(&s->arena, &e->spec, chunk < context ? chunk : context, context,
-                             threads_count(e->threads), &s->work, err);
+    if (chunk > context) chunk = context;
+    LR_TRY(arena_alloc(&s->arena, (uint64_t)chunk * sizeof *s->sums, "sums of scores", &p, err));
+    s->sums = p;
+    return forward_work_init(&s->arena, &e->spec, chunk, context, threads_count(e->threads), &s->work, err);
 }
 
-void session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work) {
+#define WAYS_OUT "a smaller -c or --prefill-chunk"
+
+enum lr_status session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                               uint64_t *work, struct lr_error *err) {
     struct lr_session s = {0};
+    *kv = *work = UINT64_MAX;
     arena_init_measuring(&s.arena);
-    bool ok = allocate_kv(&s, shape, context, NULL) == LR_OK;
-    *kv = ok ? s.arena.used : UINT64_MAX;
-    ok = ok && allocate_work(&s, shape, context, chunk, NULL) == LR_OK;
-    *work = ok ? s.arena.used - *kv : UINT64_MAX;
+    s.arena.ways_out = WAYS_OUT;
+    LR_TRY(allocate_kv(&s, shape, context, err));
+    *kv = s.arena.used;
+    LR_TRY(allocate_work(&s, shape, context, chunk, err));
+    *work = s.arena.used - *kv;
+    return LR_OK;
 }
 
-void session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
-                            uint64_t *work) {
+enum lr_status session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                      uint64_t *work, struct lr_error *err) {
     struct session_shape narrow = *(const struct session_shape *)shape;
     narrow.options.kv = LR_KV_F16;
-    session_measure(&narrow, context, chunk, kv, work);
+    return session_measure(&narrow, context, chunk, kv, work, err);
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------------------------ */
@@ -91,6 +99,7 @@ static enum lr_status allocate(struct lr_session *s, struct lr_error *err) {
     const struct session_shape *shape = &s->engine->shape;
     s->context = plan->context;
     LR_TRY(arena_init(&s->arena, plan->kv + plan->work, planning_available, s->engine, err));
+    s->arena.ways_out = WAYS_OUT ", or close other programs";
     LR_TRY(allocate_kv(s, shape, s->context, err));
     s->sequence.pool = &s->pool;
     LR_TRY(allocate_work(s, shape, s->context, plan->chunk, err));
@@ -114,16 +123,20 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
                                    struct lr_error *err) {
     struct lr_engine *e = s->engine;
     double since = clock_now();
+    bool loaded = e->loaded;
+    uint64_t kept = e->plan.pinned;
     LR_TRY(planning_decide(e, o, err));
     remarks_on_session(s, o, &e->plan);
     if (e->loaded && e->plan.mode == LR_LOAD_STREAM && e->store.mode == LR_LOAD_STREAM)
         store_unpin(&e->store, e->target);
     LR_TRY(allocate(s, err));
+    e->facts.open = true;
     e->facts.filled = SESSION_FILLED;
     e->facts.wanted = e->plan.context; /* plans that follow are for what was allocated */
     e->facts.chunk = e->plan.chunk;
     LR_TRY(planning_again(e, err));
     LR_TRY(have_weights(e, since, err));
+    if (loaded) monitor_tell(e, LR_LOG_INFO, kept, "another session");
     e->sessions_bytes += s->bytes;
     e->sessions++;
     s->counted = true;
@@ -218,8 +231,8 @@ static enum lr_status refuse_id(const struct lr_engine *e, uint32_t id, struct l
                    e->spec.vocab);
 }
 
-static enum lr_status check_room(const struct lr_session *s, const uint32_t *ids, size_t n,
-                                 struct lr_error *err) {
+enum lr_status session_check(const struct lr_session *s, const uint32_t *ids, size_t n,
+                             struct lr_error *err) {
     uint32_t most = s->engine->spec.max_context;
     if (n > s->context - s->position)
         return lr_fail(
@@ -258,7 +271,7 @@ static bool layer_done(void *ctx, uint32_t layer) {
 enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n, uint64_t rope_length,
                             enum forward_logits want, forward_logits_fn *on_logits, void *ctx,
                             struct lr_error *err) {
-    LR_TRY(check_room(s, ids, n, err));
+    LR_TRY(session_check(s, ids, n, err));
     LR_TRY(monitor_before_pass(s->engine, s->position + (uint32_t)n, err));
     LR_TRY(kv_sequence_reserve(&s->sequence, s->position + (uint32_t)n, err));
     for (size_t at = 0; at < n;) {
@@ -287,10 +300,9 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
     return LR_OK;
 }
 
-static void keep_logits(void *ctx, uint32_t index, const float *logits) {
-    (void)index;
+static void keep_logits(void *ctx, const struct logits_block *b) {
     struct lr_session *s = ctx;
-    memcpy(s->logits, logits, (size_t)s->engine->spec.vocab * sizeof *logits);
+    memcpy(s->logits + b->first_id, b->logits, b->n_ids * sizeof *b->logits);
 }
 
 /* A weight that is not a number spreads to every logit: said at once, not answered with nonsense. */

@@ -20,7 +20,8 @@ struct lr_session {
     struct kv_sequence sequence;
     struct forward_work work;
     struct sampler sampler;
-    float *logits; /* [vocab] after the last token */
+    float *logits;        /* [vocab] after the last token */
+    struct log_sum *sums; /* [work.chunk] of the tokens that are being scored */
     bool has_logits;
     uint32_t position, context;
     uint64_t bytes;   /* of the arena */
@@ -33,10 +34,13 @@ struct lr_session {
 };
 
 /* plan_session_fn over a struct session_shape; narrow: as if its KV cache were f16. */
-void session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work);
-void session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
-                            uint64_t *work);
+enum lr_status session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                               uint64_t *work, struct lr_error *err);
+enum lr_status session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                      uint64_t *work, struct lr_error *err);
 
+/* LR_EUSAGE where there is no room for the ids, or one is not in the vocabulary. */
+enum lr_status session_check(const struct lr_session *s, const uint32_t *ids, size_t n, struct lr_error *err);
 /* Reads ids at the end of the sequence in chunks. `rope_length`: the length that rotary frequencies are for.
  * `on_logits` as in forward.h; LR_EUSAGE when the context is full. */
 enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n, uint64_t rope_length,

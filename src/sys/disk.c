@@ -323,3 +323,8 @@ enum lr_status disk_copy(const struct disk_file *f, uint64_t begin, uint64_t end
     struct part p = {f, to, begin, begin, end};
     return read_buffered(&p, err);
 }
+
+/* A failure costs nothing but time: the bytes are read when they are asked for. */
+void disk_ahead(const struct disk_file *f, uint64_t begin, uint64_t end) {
+    posix_fadvise(f->buffered, (off_t)begin, (off_t)(end - begin), POSIX_FADV_WILLNEED);
+}

@@ -73,6 +73,10 @@ enum lr_status disk_fetch(const struct disk_file *f, uint64_t begin, uint64_t en
 enum lr_status disk_copy(const struct disk_file *f, uint64_t begin, uint64_t end, void *to,
                          struct lr_error *err);
 
+/* Has the kernel begin to read bytes [begin, end) into the page cache and does not wait: many small parts
+ * that disk_copy() will ask for come together then, not one after the other. Thread-safe. */
+void disk_ahead(const struct disk_file *f, uint64_t begin, uint64_t end);
+
 /* How much of the pages that hold bytes [begin, end) is in the page cache. Thread-safe. */
 enum disk_cached { DISK_CACHED_NONE, DISK_CACHED_PART, DISK_CACHED_WHOLE, DISK_CACHED_UNTOLD };
 enum disk_cached disk_cached(const struct disk_file *f, uint64_t begin, uint64_t end);

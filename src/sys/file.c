@@ -41,6 +41,13 @@ bool file_size(const char *path, uint64_t *out) {
     return true;
 }
 
+bool file_device(const char *path, uint64_t *out) {
+    struct stat st;
+    if (stat(path, &st) != 0) return false;
+    *out = st.st_dev;
+    return true;
+}
+
 enum lr_status file_refuse_unknown(const char *path, struct lr_error *err) {
     struct stat st;
     int code = stat(path, &st) == 0 ? EAGAIN : errno; /* 0: it is there by now */
@@ -218,7 +225,9 @@ enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_e
         status = lr_fail(err, LR_EMODEL, "%s is not a regular file and cannot be mapped", path);
     } else if (st.st_size > 0) {
         void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-        if (data == MAP_FAILED)
+        if (data == MAP_FAILED && errno == ENOMEM)
+            status = lr_fail_memory(err, path, (uint64_t)st.st_size);
+        else if (data == MAP_FAILED)
             status = fail_errno(err, path, "cannot be mapped", errno);
         else
             *out = (struct file_map){data, (uint64_t)st.st_size, data};
@@ -230,13 +239,6 @@ enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_e
 void file_map_close(struct file_map *map) {
     if (map->base) munmap(map->base, (size_t)map->size);
     *map = (struct file_map){0};
-}
-
-void file_map_want(const struct file_map *map, uint64_t begin, uint64_t end) {
-    if (end > map->size) end = map->size;
-    if (begin >= end) return;
-    begin &= ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
-    madvise((char *)map->base + begin, (size_t)(end - begin), MADV_WILLNEED);
 }
 
 double file_map_cached(const struct file_map *map) {

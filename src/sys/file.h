@@ -21,6 +21,8 @@ enum lr_status file_refuse_open(const char *path, int code, struct lr_error *err
 
 /* The size of a regular file; false where there is none. */
 bool file_size(const char *path, uint64_t *out);
+/* The device that a file or folder is on; false where there is none. */
+bool file_device(const char *path, uint64_t *out);
 
 /* Writes a file whole or not at all: beside it, then renamed over it. Folders above it are made where they
  * are missing. LR_EFAILED with the system's reason. */
@@ -54,8 +56,6 @@ struct file_map {
 /* Maps the whole file. An empty file maps to size 0 (data is NULL). */
 enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_error *err);
 void file_map_close(struct file_map *map);
-/* Asks the kernel to read bytes [begin, end) ahead of use. */
-void file_map_want(const struct file_map *map, uint64_t begin, uint64_t end);
 /* The share of the file that is in the page cache, in [0, 1], from 64 pages spread over it; 1 where the
  * kernel does not tell (it does so to those alone who may write the file). */
 double file_map_cached(const struct file_map *map);

@@ -17,7 +17,7 @@ struct memory_facts {
 
 /* ---- the machine and the process */
 
-static uint64_t available(struct lr_str meminfo) {
+uint64_t memory_available(struct lr_str meminfo) {
     struct lr_str value;
     uint64_t kb;
     if (facts_value(meminfo, "MemAvailable", &value) && facts_number(value, &kb))
@@ -29,16 +29,19 @@ static uint64_t available(struct lr_str meminfo) {
     return sum;
 }
 
+uint64_t memory_commit_room(struct lr_str meminfo, struct lr_str overcommit) {
+    uint64_t mode;
+    if (!facts_number(overcommit, &mode) || mode != 2) return MEMORY_UNLIMITED;
+    return memory_left(facts_kb(meminfo, "CommitLimit"), facts_kb(meminfo, "Committed_AS"));
+}
+
 static enum lr_status read_meminfo(struct memory_facts *f, struct memory_info *out, struct lr_error *err) {
-    struct lr_str text, meminfo;
-    uint64_t overcommit;
-    LR_TRY(facts_file_read(&f->overcommit, &text, err));
+    struct lr_str overcommit, meminfo;
+    LR_TRY(facts_file_read(&f->overcommit, &overcommit, err));
     LR_TRY(facts_file_read(&f->meminfo, &meminfo, err));
     out->mem_total = facts_kb(meminfo, "MemTotal");
-    out->mem_available = available(meminfo);
-    out->commit_room = MEMORY_UNLIMITED;
-    if (facts_number(text, &overcommit) && overcommit == 2)
-        out->commit_room = memory_left(facts_kb(meminfo, "CommitLimit"), facts_kb(meminfo, "Committed_AS"));
+    out->mem_available = memory_available(meminfo);
+    out->commit_room = memory_commit_room(meminfo, overcommit);
     if (out->mem_total) return LR_OK;
     return lr_fail(err, LR_EFAILED, "%s does not say how much memory there is (is /proc mounted?)",
                    f->meminfo.path);
@@ -74,14 +77,20 @@ static enum lr_status read_limits(struct memory_facts *f, struct memory_info *ou
 
 /* ---- what follows from them */
 
+static void bound_room(struct memory_info *m, uint64_t room, enum memory_bound by) {
+    if (room >= m->room) return;
+    m->room = room;
+    m->bound = by;
+}
+
 static void conclude(uint64_t user_limit, struct memory_info *m) {
     m->total = memory_smaller(m->mem_total, m->cgroup_limit);
     if (user_limit) m->total = memory_smaller(m->total, user_limit);
-    m->room = memory_smaller(m->mem_available, memory_smaller(m->cgroup_room, m->commit_room));
-    m->room = memory_smaller(m->room, memory_left(m->data_limit, m->own_data));
-    uint64_t user_room = user_limit ? memory_left(user_limit, m->own_anonymous) : MEMORY_UNLIMITED;
-    m->user_limited = user_room < m->room;
-    m->room = memory_smaller(m->room, user_room);
+    m->room = memory_smaller(m->mem_available, m->commit_room);
+    m->bound = MEMORY_BY_SYSTEM;
+    bound_room(m, m->cgroup_room, MEMORY_BY_GROUP);
+    bound_room(m, memory_left(m->data_limit, m->own_data), MEMORY_BY_DATA_LIMIT);
+    if (user_limit) bound_room(m, memory_left(user_limit, m->own_anonymous), MEMORY_BY_USER);
     uint64_t ours;
     if (lr_add_u64(m->own_anonymous, m->room, &ours)) ours = UINT64_MAX;
     uint64_t reserve = ours / 100 > LEAST_RESERVE ? ours / 100 : LEAST_RESERVE;

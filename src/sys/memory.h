@@ -12,13 +12,18 @@
 #define LR_SYS_MEMORY_H
 
 #include "base/error.h"
+#include "base/str.h"
 
 #define MEMORY_UNLIMITED UINT64_MAX
 
+/* What bounds the room: what is free (overcommit included), a control group, RLIMIT_DATA, the user's limit.
+ */
+enum memory_bound { MEMORY_BY_SYSTEM, MEMORY_BY_GROUP, MEMORY_BY_DATA_LIMIT, MEMORY_BY_USER };
+
 struct memory_info {
-    uint64_t total; /* MemTotal, or the smallest limit of a cgroup or the user's; usage, for the policy, is 1
-                       - budget/total */
-    uint64_t mem_total;     /* MemTotal */
+    uint64_t total;     /* MemTotal, or the smallest limit of a cgroup or the user's; usage, for the policy,
+                           is 1 - (budget - own)/total */
+    uint64_t mem_total; /* MemTotal */
     uint64_t mem_available; /* MemAvailable (MemFree + reclaimable where the kernel does not say) */
     uint64_t swap_used_by_us;
     uint64_t cgroup_limit;  /* the smallest limit of our own and all ancestor groups; MEMORY_UNLIMITED */
@@ -30,7 +35,7 @@ struct memory_info {
     uint64_t own_data;      /* what counts against RLIMIT_DATA: private writable addresses (VmData) */
     uint64_t own_address;   /* our own address space (VmSize) */
     uint64_t room, budget;  /* as above */
-    bool user_limited;      /* the user's limit is what bounds the room */
+    enum memory_bound bound;
 };
 
 /* Reads the facts below `root` ("" for the machine itself; tests give a fixture tree with proc/ and sys/
@@ -50,6 +55,11 @@ enum lr_status memory_facts_read(struct memory_facts *f, uint64_t user_limit, st
  * of the machine and the groups, and the groups' memory.events. For comparing with the one before. */
 enum lr_status memory_facts_stalls(struct memory_facts *f, uint64_t *stalls, struct lr_error *err);
 void memory_facts_close(struct memory_facts *f);
+
+/* From texts of proc/meminfo and proc/sys/vm/overcommit_memory: bytes that are available, and that may still
+ * be committed (MEMORY_UNLIMITED where overcommit is on). */
+uint64_t memory_available(struct lr_str meminfo);
+uint64_t memory_commit_room(struct lr_str meminfo, struct lr_str overcommit);
 
 /* Own + room that it takes for the budget to be `budget`: the inverse of what is told above. */
 uint64_t memory_for_budget(uint64_t budget);

@@ -3,32 +3,13 @@
 
 #include "base/checked.h"
 #include "base/memory_policy.h"
-#include "sys/memory.h"
 #include "weights/place.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
 #define MB          (UINT64_C(1) << 20)
-#define GB          (UINT64_C(1) << 30)
 #define LIMIT_SLACK 2 /* MiB beyond what was counted: stacks and the like grow between two looks */
-
-/* "1.25 GB"; small sizes with as many digits as tell them apart. */
-static void print_gb(uint64_t bytes, char *out, size_t size) {
-    double gb = (double)bytes / (double)GB;
-    snprintf(out, size, "%.*f GB", gb >= 0.1 ? 2 : gb >= 0.01 ? 3 : 4, gb);
-}
-
-struct size_text {
-    char text[32];
-};
-static struct size_text size_of(uint64_t bytes) {
-    struct size_text s;
-    bool small = bytes < GB / 10;
-    snprintf(s.text, sizeof s.text, small ? "%.1f MiB" : "%.2f GB",
-             (double)bytes / (double)(small ? MB : GB));
-    return s;
-}
 
 static void __attribute__((format(printf, 2, 3))) add(struct lr_plan *p, const char *fmt, ...) {
     if (p->n_advice == sizeof p->advice / sizeof *p->advice) return;
@@ -47,94 +28,165 @@ static bool would_fit(const struct plan_facts *f, enum lr_load load, uint32_t co
     return out->fits;
 }
 
-/* What the memory would have to be for `f` as it is, and for all of it to be mapped. */
+/* What there would have to be more of for a budget of `need`, and the limit of one's own that gives it. */
 static uint64_t missing(const struct plan_facts *f, uint64_t need) {
     uint64_t ours = memory_for_budget(need);
     return ours > f->ours ? ours - f->ours : 0;
 }
-
-static void add_cure(const struct plan_facts *f, struct lr_plan *p) {
-    uint64_t more = missing(f, p->least);
-    unsigned long long limit = memory_for_budget(p->least) / MB + LIMIT_SLACK;
-    if (f->limited)
-        add(p, "needs %s more: --mem-limit %lluM, of which 16 MiB or 1 %% are kept in reserve",
-            size_of(more).text, limit);
-    else
-        add(p, "needs %s more free: close other programs", size_of(more).text);
+static unsigned long long limit_for(uint64_t need) {
+    return memory_for_budget(need) / MB + LIMIT_SLACK;
 }
 
-/* What no memory would help with. */
-static const struct tensor_record *too_large(const struct plan_facts *f, const struct lr_plan *p) {
-    return p->mode == LR_LOAD_RESIDENT ? place_too_large(f) : NULL;
+/* ---- why it does not fit */
+
+enum reason { TENSOR_TOO_LARGE, ARRAY_TOO_LARGE, ADDRESSES_SHORT, MEMORY_SHORT };
+
+/* The first two no memory would help with: a forced copy of a tensor, and an array of the session's. */
+static enum reason reason_of(const struct plan_facts *f, const struct lr_plan *p) {
+    if (p->mode == LR_LOAD_RESIDENT && place_too_large(f)) return TENSOR_TOO_LARGE;
+    if (p->least == UINT64_MAX) return ARRAY_TOO_LARGE;
+    return p->least <= f->budget && plan_addresses(f, p) > f->address ? ADDRESSES_SHORT : MEMORY_SHORT;
+}
+
+/* ---- ways out */
+
+static void add_memory(const struct plan_facts *f, struct lr_plan *p) {
+    const struct lr_gb more = lr_gb(missing(f, p->least), 2);
+    switch (f->bound) {
+    case MEMORY_BY_SYSTEM:
+        add(p, "needs %s more free: close other programs", more.text);
+        break;
+    case MEMORY_BY_GROUP:
+        add(p, "needs %s more free: close other programs of the control group, or raise its limit",
+            more.text);
+        break;
+    case MEMORY_BY_DATA_LIMIT:
+        add(p, "needs %s more: ulimit -d sets the limit, raise it", more.text);
+        break;
+    case MEMORY_BY_USER:
+        add(p, "needs %s more free: close other programs if need be, and give --mem-limit %lluM", more.text,
+            limit_for(p->least));
+    }
+}
+
+static void add_narrow_kv(const struct plan_facts *f, struct lr_plan *p) {
+    struct plan_facts narrow = *f;
+    struct lr_plan other;
+    if (!f->session_narrow) return;
+    narrow.session = f->session_narrow;
+    plan_judge(&narrow, &other);
+    if (other.fits) add(p, "--kv f16 would fit: needs %s", lr_gb(other.least, 2).text);
 }
 
 static void advise_refused(const struct plan_facts *f, struct lr_plan *p) {
     struct lr_plan other;
-    if (p->context_that_fits && !too_large(f, p))
-        add(p, "a context of %u positions would fit: -c %u", p->context_that_fits, p->context_that_fits);
+    enum reason reason = reason_of(f, p);
+    if (p->context_that_fits && reason != TENSOR_TOO_LARGE &&
+        would_fit(f, f->load, p->context_that_fits, &other))
+        add(p, "a context of %u positions would fit: -c %u needs %s", other.context, other.context,
+            lr_gb(other.least, 2).text);
     if (f->load != LR_LOAD_AUTO && would_fit(f, LR_LOAD_AUTO, f->wanted, &other))
         add(p, "without --load it would be %s: needs %s", other.mode == LR_LOAD_MAP ? "mapped" : "streamed",
-            size_of(other.least).text);
-    if (f->session_narrow) {
-        struct plan_facts narrow = *f;
-        narrow.session = f->session_narrow;
-        plan_judge(&narrow, &other);
-        if (other.fits) add(p, "--kv f16 would fit: needs %s", size_of(other.least).text);
-    }
-    if (p->least == UINT64_MAX)
-        add(p, "a smaller --prefill-chunk or -c");
-    else if (!too_large(f, p))
-        add_cure(f, p);
+            lr_gb(other.least, 2).text);
+    add_narrow_kv(f, p);
+    if (reason == ARRAY_TOO_LARGE) add(p, "a smaller --prefill-chunk or -c");
+    if (reason == ADDRESSES_SHORT)
+        add(p, "needs %s more of addresses: raise ulimit -v",
+            lr_gb(plan_addresses(f, p) - f->address, 2).text);
+    if (reason == MEMORY_SHORT) add_memory(f, p);
 }
 
 static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
+    static const char *const ways[] = {
+        [MEMORY_BY_SYSTEM] = "close other programs",
+        [MEMORY_BY_GROUP] = "raise the control group's limit, or close its other programs",
+        [MEMORY_BY_DATA_LIMIT] = "raise ulimit -d",
+    };
     struct lr_plan mapped;
     would_fit(f, LR_LOAD_MAP, p->context, &mapped);
-    unsigned long long limit = memory_for_budget(mapped.least) / MB + LIMIT_SLACK;
-    if (f->limited)
-        add(p, "with --mem-limit %lluM no token would wait for the disk", limit);
+    uint64_t all = memory_for_budget(mapped.least);
+    if (!mapped.fits && reason_of(f, &mapped) == ADDRESSES_SHORT)
+        add(p, "with %s more of addresses no token would wait for the disk: raise ulimit -v",
+            lr_gb(plan_addresses(f, &mapped) - f->address, 2).text);
+    else if (f->machine && all > f->machine) /* no program that is closed and no limit would give so much */
+        add(p,
+            "no token would wait for the disk with %s of memory: this machine has %s; a faster disk or a "
+            "smaller model is what helps",
+            lr_gb(all, 2).text, lr_gb(f->machine, 2).text);
+    else if (f->bound == MEMORY_BY_USER)
+        add(p, "with --mem-limit %lluM no token would wait for the disk", limit_for(mapped.least));
     else
-        add(p, "with %s more free memory no token would wait for the disk: close other programs",
-            size_of(missing(f, mapped.least)).text);
-    if (!f->wanted && p->context > 2048)
+        add(p, "with %s more free memory no token would wait for the disk: %s",
+            lr_gb(missing(f, mapped.least), 2).text, ways[f->bound]);
+    if (!f->wanted && p->pinned && p->context > 2048)
         add(p,
             "as the text grows the KV cache takes up to %s, and so much less of the weights stays: -c bounds "
             "it",
-            size_of(p->kv).text);
+            lr_gb(p->kv, 2).text);
+}
+
+/* ---- both */
+
+static enum lr_status refuse_tensor(const struct tensor_record *t, const char *ways, struct lr_error *err) {
+    char what[160];
+    snprintf(what, sizeof what, "a copy of '%.*s'", LR_STR_ARGS(lr_str_cut(t->name, 120)));
+    return lr_refuse_tensor(err, what, t->bytes, *ways ? ways : "leave out --load resident");
+}
+
+/* Measuring the session again makes the error that names the array. */
+static enum lr_status refuse_array(const struct plan_facts *f, const struct lr_plan *p,
+                                   struct lr_error *err) {
+    uint64_t kv, work;
+    enum lr_status status = f->session(f->session_ctx, p->context, p->chunk, &kv, &work, err);
+    return status == LR_OK ? lr_refuse_memory(err, "the session", p->least, p->budget, "a smaller -c")
+                           : status;
+}
+
+/* What it is that needs the most. */
+static void describe(const struct plan_facts *f, const struct lr_plan *p, char *out, size_t size) {
+    static const char *const weights[] = {[LR_LOAD_MAP] = "mapped weights",
+                                          [LR_LOAD_STREAM] = "a ring for streamed weights",
+                                          [LR_LOAD_RESIDENT] = "copied weights"};
+    if (p->least == f->opening + f->fixed)
+        snprintf(out, size, "reading the tokenizer");
+    else
+        snprintf(out, size, "%s and a context of %u", weights[p->mode], p->context);
+}
+
+static enum lr_status refuse(const struct plan_facts *f, const struct lr_plan *p, const char *ways,
+                             struct lr_error *err) {
+    char what[80];
+    switch (reason_of(f, p)) {
+    case TENSOR_TOO_LARGE:
+        return refuse_tensor(place_too_large(f), ways, err);
+    case ARRAY_TOO_LARGE:
+        return refuse_array(f, p, err);
+    case ADDRESSES_SHORT:
+        return lr_refuse_memory(err, "addresses", plan_addresses(f, p), f->address, "%s", ways);
+    default:
+        describe(f, p, what, sizeof what);
+        return lr_refuse_memory(err, what, p->least, p->budget, "%s", ways);
+    }
 }
 
 void plan_advise(const struct plan_facts *f, struct lr_plan *p) {
-    const struct tensor_record *t = too_large(f, p);
-    if (t)
-        add(p, "a copy of one tensor may have %s: %.*s has %s", size_of(POLICY_MAX_TENSOR).text,
-            LR_STR_ARGS(lr_str_cut(t->name, 100)), size_of(t->bytes).text);
-    if (!p->fits)
-        advise_refused(f, p);
-    else if (p->streamed)
-        advise_streamed(f, p);
-}
-
-static enum lr_status refuse_tensor(const struct tensor_record *t, const char *cures, struct lr_error *err) {
-    return lr_fail(err, LR_EMEMORY,
-                   "Single tensor allocation too large: '%.*s' has %s bytes (%s), a copy may have %s (%s)",
-                   LR_STR_ARGS(t->name), lr_commas(t->bytes).text, size_of(t->bytes).text,
-                   size_of(POLICY_MAX_TENSOR).text, *cures ? cures : "leave out --load resident");
+    struct lr_error why;
+    if (p->fits && p->streamed) advise_streamed(f, p);
+    if (p->fits) return;
+    if (reason_of(f, p) <= ARRAY_TOO_LARGE) { /* its name stands nowhere else in the plan */
+        refuse(f, p, "", &why);
+        add(p, "%s", why.message);
+    }
+    advise_refused(f, p);
 }
 
 enum lr_status plan_refuse(const struct plan_facts *f, const struct lr_plan *p, struct lr_error *err) {
-    char need[64], have[64], cures[640] = "";
+    char ways[640] = "";
     struct lr_plan told = *p;
     size_t at = 0;
     told.n_advice = 0;
     advise_refused(f, &told);
-    for (size_t i = 0; i < told.n_advice && at < sizeof cures; i++)
-        at += (size_t)snprintf(cures + at, sizeof cures - at, "%s%s", i ? "; or " : "", told.advice[i]);
-    if (too_large(f, p)) return refuse_tensor(too_large(f, p), cures, err);
-    if (p->least == UINT64_MAX)
-        return lr_fail(err, LR_EMEMORY,
-                       "Single tensor allocation too large: one array of the session's is above %s (%s)",
-                       size_of(POLICY_MAX_TENSOR).text, cures);
-    print_gb(p->least, need, sizeof need);
-    print_gb(p->budget, have, sizeof have);
-    return lr_fail(err, LR_EMEMORY, "Cannot allocate %s. Available memory: %s (%s)", need, have, cures);
+    for (size_t i = 0; i < told.n_advice && at < sizeof ways; i++)
+        at += (size_t)snprintf(ways + at, sizeof ways - at, "%s%s", i ? "; or " : "", told.advice[i]);
+    return refuse(f, p, ways, err);
 }

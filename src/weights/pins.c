@@ -26,7 +26,7 @@ enum lr_status pins_open(const struct tensor_record *const *records, const uint6
         p->most = most[i];
         uint64_t bytes = round_up(memory_of(out, p, most[i]), PAGES_LARGE);
         if (lr_add_u64(out->reserved, bytes, &out->reserved))
-            return lr_fail(err, LR_EMEMORY, "the weights are larger than any memory");
+            return lr_fail_memory(err, "addresses for weights", UINT64_MAX);
     }
     if (out->reserved) out->range = pages_reserve(out->reserved + PAGES_LARGE);
     if (out->range) {
@@ -36,8 +36,7 @@ enum lr_status pins_open(const struct tensor_record *const *records, const uint6
     if (out->base || !out->reserved) return LR_OK;
     uint64_t bytes = out->reserved;
     pins_close(out);
-    return lr_fail(err, LR_EMEMORY, "Cannot reserve %s bytes of addresses for weights (ulimit -v?)",
-                   lr_commas(bytes).text);
+    return lr_fail_memory(err, "addresses for weights", bytes);
 }
 
 void pins_close(struct pins *p) {

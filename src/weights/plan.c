@@ -18,7 +18,7 @@ struct owned {
 
 static struct owned owned_with(const struct plan_facts *f, uint32_t context, uint32_t chunk) {
     struct owned o;
-    f->session(f->session_ctx, context, chunk, &o.kv, &o.work);
+    f->session(f->session_ctx, context, chunk, &o.kv, &o.work, NULL);
     if (lr_add_u64(o.kv, o.work, &o.sum) || lr_add_u64(o.sum, f->tokenizer, &o.sum) ||
         lr_add_u64(o.sum, f->fixed + place_vector_bytes(f), &o.sum))
         o.sum = UINT64_MAX;
@@ -35,13 +35,6 @@ static bool arena_allowed(const struct plan_facts *f, const struct owned *o) {
     return true;
 }
 
-/* Whether the addresses are there: mapping takes many, streaming some for the stacks of readers and the
- * ring's alignment. */
-static bool addresses_allow(const struct plan_facts *f, enum lr_load mode, uint64_t sum) {
-    uint64_t all, more = mode == LR_LOAD_MAP ? f->files : mode == LR_LOAD_STREAM ? 2 * PAGES_LARGE : 0;
-    return !lr_add_u64(sum, more, &all) && all <= f->address;
-}
-
 /* What must be in memory besides what the process owns, in each mode: the mapped files' part that each pass
  * reads, the least ring, or all copies. */
 static uint64_t beside(const struct plan_facts *f, enum lr_load mode) {
@@ -56,12 +49,23 @@ static uint64_t beside(const struct plan_facts *f, enum lr_load mode) {
     }
 }
 
+/* Addresses: mapping takes them for whole files. */
+static uint64_t addresses(const struct plan_facts *f, enum lr_load mode, uint64_t owned) {
+    uint64_t sum;
+    if (lr_add_u64(owned, mode == LR_LOAD_MAP ? f->files : beside(f, mode), &sum)) return UINT64_MAX;
+    return sum > f->opening ? sum : f->opening;
+}
+
+uint64_t plan_addresses(const struct plan_facts *f, const struct lr_plan *p) {
+    return addresses(f, p->mode, owned_with(f, p->context, p->chunk).sum);
+}
+
 static bool fits(const struct plan_facts *f, enum lr_load mode, uint32_t context, uint32_t chunk) {
     struct owned o = owned_with(f, context, chunk);
     uint64_t sum;
     if (lr_add_u64(o.sum, beside(f, mode), &sum) || sum > f->budget || f->opening + f->fixed > f->budget)
         return false;
-    return arena_allowed(f, &o) && addresses_allow(f, mode, mode == LR_LOAD_MAP ? o.sum : sum);
+    return arena_allowed(f, &o) && addresses(f, mode, o.sum) <= f->address;
 }
 
 /* The greatest context in [0, most] that fits, by halving. */
@@ -147,7 +151,8 @@ static void place_streamed(const struct plan_facts *f, const struct owned *o, ui
 
 static void place(const struct plan_facts *f, const struct owned *o, uint64_t *pinned, struct lr_plan *out) {
     for (size_t i = 0; i < f->n_tensors; i++) pinned[i] = 0;
-    if (out->mode == LR_LOAD_STREAM && out->fits) place_streamed(f, o, pinned, out);
+    if (out->mode == LR_LOAD_STREAM && (out->fits || f->open)) place_streamed(f, o, pinned, out);
+    if (out->mode == LR_LOAD_STREAM && !out->fits && !f->open) out->ring = beside(f, LR_LOAD_STREAM);
     if (out->mode != LR_LOAD_RESIDENT) return;
     place_all(f, pinned);
     place_sum(f, pinned, &out->pinned, &out->pins, &out->streamed);
@@ -194,14 +199,20 @@ void plan_judge(const struct plan_facts *f, struct lr_plan *out) {
     judge(f, out);
 }
 
+/* The parts and their sum. Reading the tokenizer comes first, when the rest is not there yet. */
+static void add_up(const struct plan_facts *f, const struct owned *o, struct lr_plan *out) {
+    if (o->sum == UINT64_MAX || lr_add_u64(o->sum - o->kv + out->kv_now, out->pins + out->ring, &out->need))
+        out->need = UINT64_MAX;
+    if (out->need < f->opening + f->fixed) out->opening = f->opening + f->fixed - out->need;
+    out->need += out->opening;
+}
+
 void plan_make(const struct plan_facts *f, uint64_t *pinned, struct lr_plan *out) {
     struct owned o = judge(f, out);
     for (size_t i = 0; i < f->n_tensors; i++) out->weights += f->tensors[i].record->bytes;
     out->kv_now = f->filled && f->filled < out->context ? owned_with(f, f->filled, out->chunk).kv : o.kv;
     place(f, &o, pinned, out);
     out->mapped = out->mode == LR_LOAD_MAP ? out->weights : 0;
-    if (o.sum == UINT64_MAX || lr_add_u64(o.sum - o.kv + out->kv_now, out->pins + out->ring, &out->need))
-        out->need = UINT64_MAX;
-    if (out->need < f->opening + f->fixed) out->need = f->opening + f->fixed;
+    add_up(f, &o, out);
     predict_speed(f, out);
 }

@@ -10,6 +10,7 @@
 #ifndef LR_WEIGHTS_PLAN_H
 #define LR_WEIGHTS_PLAN_H
 
+#include "sys/memory.h"
 #include "weights/catalog.h"
 
 /* How a pass uses a tensor. */
@@ -28,8 +29,10 @@ struct plan_tensor {
 };
 
 /* Bytes that a session of `context` positions takes, split in KV cache and work space, when prompts are read
- * in passes of `chunk` tokens. Must not fall as context or chunk grow. */
-typedef void plan_session_fn(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work);
+ * in passes of `chunk` tokens. Must not fall as context or chunk grow. LR_EMEMORY, and UINT64_MAX bytes,
+ * where one of its arrays is above what the policy allows. */
+typedef enum lr_status plan_session_fn(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                       uint64_t *work, struct lr_error *err);
 
 /* What the machine does in a second; 0 where it is not known. */
 struct plan_rates {
@@ -43,17 +46,19 @@ struct plan_facts {
     const struct plan_tensor *tensors; /* [n_tensors] in the order in which a pass uses them */
     size_t n_tensors;
     uint32_t layers;
-    uint64_t budget;    /* bytes the process may own */
-    uint64_t ours;      /* bytes that the budget was made of, before its reserve */
-    bool limited;       /* they are the user's limit, not the system's */
-    uint64_t tokenizer; /* held by the tokenizer; before it is opened: a bound from its files' sizes */
-    uint64_t opening;   /* at once while the tokenizer is read; 0: that is over */
-    uint64_t address;   /* address space that is left (RLIMIT_AS); UINT64_MAX */
-    uint64_t files;     /* bytes of the files, which mapping takes of it */
-    uint64_t fixed;     /* taken already, or soon: product buffers, stacks, tables */
-    uint64_t cold;      /* bytes of the files that are not in the page cache */
+    uint64_t budget;         /* bytes the process may own */
+    uint64_t ours;           /* bytes that the budget was made of, before its reserve */
+    uint64_t machine;        /* bytes of memory that the machine has in all; 0: not known */
+    enum memory_bound bound; /* what limits them */
+    uint64_t tokenizer;      /* held by the tokenizer; before it is opened: a bound from its files' sizes */
+    uint64_t opening;        /* at once while the tokenizer is read; 0: that is over */
+    uint64_t address;        /* address space that is left (RLIMIT_AS); UINT64_MAX */
+    uint64_t files;          /* bytes of the files, which mapping takes of it */
+    uint64_t fixed;          /* taken already, or soon: product buffers, stacks, tables */
+    uint64_t cold;           /* bytes of the files that are not in the page cache */
     enum lr_load load;
     uint64_t ring;    /* bytes of the ring that is there already, whatever the budget is now; 0: none yet */
+    bool open;        /* the session is: pins take what it leaves, even if its whole context fits no more */
     uint32_t wanted;  /* positions asked for; 0: the most that fits, up to `limit` */
     uint32_t limit;   /* the most positions when none are asked for */
     uint32_t maximum; /* the model's own */
@@ -75,6 +80,9 @@ void plan_judge(const struct plan_facts *facts, struct lr_plan *out);
 void plan_advise(const struct plan_facts *facts, struct lr_plan *plan);
 /* LR_EMEMORY: what a plan that does not fit is refused with, advice included. */
 enum lr_status plan_refuse(const struct plan_facts *facts, const struct lr_plan *plan, struct lr_error *err);
+
+/* Addresses that a plan would take: above facts->address it does not fit. */
+uint64_t plan_addresses(const struct plan_facts *facts, const struct lr_plan *plan);
 
 /* A ring for these rates and this model in `room` bytes: as many slots as help, two at least. */
 struct ring_size {

@@ -5,6 +5,8 @@
 #include "sys/fault.h"
 #include "weights/units.h"
 
+#include <stdio.h>
+
 #define NO_PLACE UINT32_MAX
 
 /* ---- opening */
@@ -31,6 +33,7 @@ static void find_order(struct store *s) {
 enum lr_status store_open(const struct catalog *catalog, const struct plan_tensor *tensors, size_t n_tensors,
                           struct store *out, struct lr_error *err) {
     *out = (struct store){.catalog = catalog, .tensors = tensors, .n_tensors = n_tensors};
+    lr_fail(&out->refusal, LR_EFAILED, "the weights were not set up");
     pthread_mutex_init(&out->turn, NULL);
     out->order = lr_calloc(catalog->count, sizeof *out->order);
     out->files = lr_calloc(catalog->n_files, sizeof *out->files);
@@ -54,9 +57,7 @@ static void tear_down(struct store *s) {
     stream_close(&s->stream);
     readers_destroy(s->readers);
     s->readers = NULL;
-    lr_free(s->ahead);
-    s->ahead = NULL;
-    s->n_ahead = 0;
+    ahead_close(&s->ahead);
     arena_destroy(&s->ring);
     pins_close(&s->pins);
     for (size_t i = 0; s->maps && i < s->catalog->n_files; i++) {
@@ -90,6 +91,7 @@ static enum lr_status map_files(struct store *s, struct lr_error *err) {
                            s->catalog->files[i].path, (unsigned long long)s->catalog->files[i].size,
                            (unsigned long long)map->size);
         if (map->base && s->setup.guard) LR_TRY(fault_guard(map->base, map->size, &s->torn, err));
+        if (map->base) pages_want_large(map->base, map->size);
     }
     return LR_OK;
 }
@@ -137,9 +139,10 @@ enum lr_status store_set_up(struct store *s, const struct store_setup *setup, st
     tear_down(s);
     s->setup = *setup;
     s->mode = setup->mode;
-    enum lr_status status = set_up(s, setup, err);
-    if (status != LR_OK) tear_down(s);
-    return status;
+    s->refusal.status = set_up(s, setup, &s->refusal);
+    if (s->refusal.status == LR_OK) return LR_OK;
+    tear_down(s);
+    return lr_fail(err, s->refusal.status, "%s", s->refusal.message);
 }
 
 /* ---- pinning */
@@ -214,9 +217,14 @@ static enum lr_status pin_tensor(struct loader *l, size_t i, uint64_t want, bool
 
 static enum lr_status refuse_resident(const struct store *s, size_t i, struct lr_error *err) {
     const struct tensor_record *t = s->tensors[i].record;
-    return lr_fail(err, LR_EMEMORY, "%s: no memory for a copy of tensor '%.*s' (%s bytes): leave out %s",
-                   s->catalog->files[t->file].path, LR_STR_ARGS(t->name), lr_commas(t->bytes).text,
-                   s->pins.lock ? "--mlock, or raise ulimit -l" : "--load resident");
+    char what[160];
+    snprintf(what, sizeof what, "a copy of '%.*s'", LR_STR_ARGS(lr_str_cut(t->name, 120)));
+    uint64_t left = s->pins.available ? s->pins.available(s->pins.available_ctx) : pages_left().bytes;
+    if (s->pins.lock)
+        return lr_refuse_memory(err, what, t->bytes, left, "leave out --mlock, or raise ulimit -l");
+    return lr_refuse_memory(err, what, t->bytes, left,
+                            "leave out --load resident; or needs %s more free: close other programs",
+                            lr_gb(t->bytes > left ? t->bytes - left : t->bytes, 2).text);
 }
 
 enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64_t *pinned,
@@ -250,35 +258,13 @@ void store_unpin(struct store *s, const uint64_t *pinned) {
 
 /* ---- bringing mapped files in */
 
-#define AHEAD_BLOCK   (UINT64_C(1) << 20)
-#define AHEAD_MOST    2048u
-#define AHEAD_READERS 4u
-
-static size_t count_blocks(const struct store *s, uint64_t block) {
-    size_t n = 0;
-    for (size_t i = 0; i < s->n_tensors; i++) n += (s->tensors[i].record->bytes + block - 1) / block;
-    return n;
-}
-
-static void want_tensor(struct store *s, size_t i, uint64_t block) {
-    const struct tensor_record *t = s->tensors[i].record;
-    for (uint64_t at = 0; at < t->bytes; at += block) {
-        struct read_request *q = &s->ahead[s->n_ahead++];
-        *q = (struct read_request){.file = &s->files[t->file], .begin = t->offset + at};
-        q->end = q->begin + (t->bytes - at < block ? t->bytes - at : block);
-        q->mapped = (char *)s->maps[t->file].base + q->begin;
-        readers_submit(s->readers, q);
-    }
-}
-
 void store_want(struct store *s, size_t begin, size_t end) {
-    uint64_t block = store_file_bytes(s) / AHEAD_MOST;
-    if (block < AHEAD_BLOCK) block = AHEAD_BLOCK;
-    if (!s->readers) readers_create(AHEAD_READERS, &s->readers, NULL);
-    if (!s->ahead) s->ahead = lr_calloc(count_blocks(s, block), sizeof *s->ahead);
-    if (!s->readers || !s->ahead) return;
-    for (size_t i = begin; i < end; i++)
-        if (s->tensors[i].kind != WEIGHT_ROWS) want_tensor(s, i, block);
+    if (!s->ahead.request && ahead_open(s->files, s->maps, s->catalog->n_files, &s->ahead, NULL) != LR_OK) return;
+    for (size_t i = begin; i < end; i++) {
+        const struct tensor_record *t = s->tensors[i].record;
+        if (s->tensors[i].kind != WEIGHT_ROWS)
+            ahead_want(&s->ahead, t->file, t->offset, t->offset + t->bytes);
+    }
 }
 
 /* ---- lending */
@@ -304,7 +290,7 @@ static struct tensor_view view_of(const struct tensor_record *t, const void *dat
 }
 
 struct loan store_lend(const struct tensor_record *t) {
-    return (struct loan){.record = t};
+    return (struct loan){.record = t, .most_rows = UINT64_MAX};
 }
 
 void store_give_back(struct store *s, struct loan *loan) {
@@ -333,8 +319,11 @@ static enum lr_status show_streamed(struct store *s, struct loan *loan, size_t i
 /* A piece of what is pinned is no larger than this many units: between two pieces memory is looked at. */
 #define PIECE 16u
 
-static uint64_t pinned_end(const struct store *s, size_t i, uint64_t next) {
-    return s->pinned[i] - next > PIECE ? next + PIECE : s->pinned[i];
+/* The end of a piece of units that are in memory up to `end`. */
+static uint64_t piece_end(const struct loan *loan, uint64_t end, uint64_t most) {
+    uint64_t rows = units_rows(loan->record), liked = loan->most_rows / rows + (loan->most_rows % rows > 0);
+    if (most > liked) most = liked;
+    return end - loan->next > most ? loan->next + most : end;
 }
 
 bool store_next(struct store *s, struct loan *loan, enum lr_status *status, struct lr_error *err) {
@@ -342,27 +331,37 @@ bool store_next(struct store *s, struct loan *loan, enum lr_status *status, stru
     store_give_back(s, loan);
     *status = s->on_boundary ? s->on_boundary(s->boundary_ctx, err) : LR_OK;
     if (*status == LR_OK && s->mode == LR_LOAD_AUTO)
-        *status = lr_fail(err, LR_EMEMORY, "the weights are not there: no memory when they were moved");
+        *status = lr_fail(err, s->refusal.status, "%s", s->refusal.message);
     uint64_t all = units_count(t);
     if (*status != LR_OK || loan->next >= all) return false;
     size_t i = s->order[t - s->catalog->tensors];
     if (s->mode == LR_LOAD_MAP)
-        show(loan, s->maps[t->file].data + t->offset, all);
+        show(loan, s->maps[t->file].data + t->offset + units_bytes(t, loan->next), piece_end(loan, all, all));
     else if (loan->next < s->pinned[i])
-        show(loan, pins_at(&s->pins, i, units_bytes(t, loan->next)), pinned_end(s, i, loan->next));
+        show(loan, pins_at(&s->pins, i, units_bytes(t, loan->next)), piece_end(loan, s->pinned[i], PIECE));
     else
         *status = show_streamed(s, loan, i, err);
     return *status == LR_OK;
 }
 
+/* Whether the first `bytes` of the tensor are all pinned. */
+static bool is_pinned(const struct store *s, const struct tensor_record *t, uint64_t bytes) {
+    uint32_t i = s->order[t - s->catalog->tensors];
+    return i != NO_PLACE && s->pins.count && bytes <= units_bytes(t, s->pinned[i]);
+}
+
+void store_ahead(const struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n) {
+    uint64_t row = units_row_bytes(t), from = first * row, end = from + n * row;
+    if (!is_pinned(s, t, end)) disk_ahead(&s->files[t->file], t->offset + from, t->offset + end);
+}
+
 enum lr_status store_copy(struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n,
                           void *out, struct lr_error *err) {
     uint64_t row = units_row_bytes(t), from = first * row, bytes = n * row;
-    uint32_t i = s->order[t - s->catalog->tensors];
     if (s->mode == LR_LOAD_MAP)
         memcpy(out, s->maps[t->file].data + t->offset + from, bytes);
-    else if (i != NO_PLACE && s->pins.count && from + bytes <= units_bytes(t, s->pinned[i]))
-        memcpy(out, pins_at(&s->pins, i, from), bytes);
+    else if (is_pinned(s, t, from + bytes))
+        memcpy(out, pins_at(&s->pins, s->order[t - s->catalog->tensors], from), bytes);
     else
         return disk_copy(&s->files[t->file], t->offset + from, t->offset + from + bytes, out, err);
     return LR_OK;

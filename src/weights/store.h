@@ -11,6 +11,7 @@
 
 #include "kernel/kernel.h"
 #include "sys/file.h"
+#include "weights/ahead.h"
 #include "weights/pins.h"
 #include "weights/place.h"
 #include "weights/plan.h"
@@ -41,13 +42,13 @@ struct store {
     struct file_map *maps;   /* [catalog->n_files], {0} where not mapped */
     enum lr_load mode;       /* LR_LOAD_AUTO: not set up yet */
     struct store_setup setup;
-    uint64_t *pinned; /* [n_tensors] units that are in memory */
+    struct lr_error refusal; /* of the last set-up, if it failed */
+    uint64_t *pinned;        /* [n_tensors] units that are in memory */
     struct pins pins;
     struct arena ring;
     struct readers *readers;
     struct stream stream;
-    struct read_request *ahead; /* [n_ahead] what is brought in ahead of a first use */
-    size_t n_ahead;
+    struct ahead ahead;
     pthread_mutex_t turn;
     store_boundary_fn *on_boundary;
     void *boundary_ctx;
@@ -61,7 +62,7 @@ enum lr_status store_open(const struct catalog *catalog, const struct plan_tenso
 void store_close(struct store *s);
 
 /* Maps, or reserves memory and starts readers. May be called again to change the mode between two passes.
- * After a failure there is no mode: passes fail until another call succeeds. */
+ * After a failure there is no mode: passes fail with the same error until another call succeeds. */
 enum lr_status store_set_up(struct store *s, const struct store_setup *setup, struct lr_error *err);
 /* Pins tensors [begin, end) up to `pinned[i]` units each, reading many parts at a time. Where memory is
  * refused the rest stays streamed, and in resident mode that is LR_EMEMORY. A failure leaves what was pinned
@@ -78,12 +79,14 @@ void store_want(struct store *s, size_t begin, size_t end);
 void store_begin(struct store *s, bool head);
 void store_end(struct store *s);
 
-/* A tensor on loan. `view`: rows [first, first + view.rows) of it, valid until the next call. */
+/* A tensor on loan. `view`: rows [first, first + view.rows) of it, valid until the next call. `most_rows` is
+ * the borrower's to set: a piece that is in memory is then no longer than that, rounded up to whole units. */
 struct loan {
     const struct tensor_record *record;
     struct tensor_view view;
     uint64_t first;
     uint64_t next; /* unit */
+    uint64_t most_rows;
     bool streamed; /* the view is a block of the ring */
 };
 struct loan store_lend(const struct tensor_record *t);
@@ -91,6 +94,9 @@ struct loan store_lend(const struct tensor_record *t);
 bool store_next(struct store *s, struct loan *loan, enum lr_status *status, struct lr_error *err);
 /* Gives a loan back before its end. */
 void store_give_back(struct store *s, struct loan *loan);
+/* Has rows [first, first + n) begin to come into memory, where they are not copied there: store_copy() will
+ * be asked for them. */
+void store_ahead(const struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n);
 /* Copies rows [first, first + n) as they are in the file. */
 enum lr_status store_copy(struct store *s, const struct tensor_record *t, uint64_t first, uint64_t n,
                           void *out, struct lr_error *err);

@@ -1,22 +1,30 @@
 """What the end-to-end tests share: the built program, and small model directories to run it on.
 
 The program is LLM_RUN (else build/release/llm-run). LR_TEST_MATMUL is passed on as --matmul (ThreadSanitizer does not know
-OpenBLAS). Models: a tiny random one with a tokenizer of single letters, made here from the golden files, and models/demo.
+OpenBLAS). Models: a tiny random one with a tokenizer of single letters, made here from the golden files, a Llama
+of 45 MiB of random weights, and models/demo.
 """
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
+
+from random_model import write_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("LLM_RUN", str(ROOT / "build/release/llm-run"))
 GOLDEN = ROOT / "tests/golden/models"
 DATA = pathlib.Path(os.environ.get("LR_TEST_DATA", ROOT / "../shared/data"))
+SANITIZED = bool(re.search(r"/(asan|tsan)/", BINARY))
+needs_true_memory = pytest.mark.skipif(SANITIZED, reason="a sanitizer's shadow memory is not in the plan")
 
+sys.path.insert(0, str(ROOT / "scripts"))  # of which tests use cgroup, disk and others
 
 # The tests may run in a script's background or under nohup, where signals are ignored; what is started would inherit that.
 for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
@@ -110,6 +118,12 @@ def tiny(tmp_path):
     folder = copy_golden("llama_gqa", tmp_path / "tiny")
     write_tiny_tokenizer(folder, json.loads((folder / "config.json").read_text())["vocab_size"])
     return folder
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """45 MiB of weights, without a tokenizer; for all tests, and not to be changed."""
+    return write_model(tmp_path_factory.mktemp("small") / "model")
 
 
 @pytest.fixture

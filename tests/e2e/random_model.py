@@ -2,7 +2,6 @@
 import json
 import random
 import struct
-from pathlib import Path
 
 BLOCK = 1_000_003  # values that are drawn; weights repeat them, each tensor from another place on
 
@@ -63,29 +62,29 @@ def write_values(f, block, start, size, rank):
         at = 0
 
 
-def write_model(folder, seed=1, name="model.safetensors", **changes):
-    """A model directory of one file; the folder. Returns the bytes of its weights."""
-    folder = Path(folder)
+def write_config(folder, changes):
+    """Makes the folder: the header of its weights, as an object and as a file begins with it."""
     folder.mkdir(parents=True, exist_ok=True)
     config = llama_config(**changes)
     (folder / "config.json").write_text(json.dumps(config))
-    header, head = header_of(llama_tensors(config))
+    return header_of(llama_tensors(config))
+
+
+def write_model(folder, seed=1, **changes):
+    """Makes a model directory of one file: the folder."""
+    header, head = write_config(folder, changes)
     block = drawn_block(seed)
-    with open(folder / name, "wb") as f:
+    with open(folder / "model.safetensors", "wb") as f:
         f.write(head)
         for i, t in enumerate(header.values()):
             begin, end = t["data_offsets"]
             write_values(f, block, i * 12345 * seed, end - begin, len(t["shape"]))
-    return end
+    return folder
 
 
 def write_sparse_model(folder, **changes):
     """As write_model, with zeros for weights, of which the file system stores nothing where it can: bytes, and those stored."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    config = llama_config(**changes)
-    (folder / "config.json").write_text(json.dumps(config))
-    header, head = header_of(llama_tensors(config))
+    header, head = write_config(folder, changes)
     size = max(t["data_offsets"][1] for t in header.values())
     with open(folder / "model.safetensors", "wb") as f:
         f.write(head)

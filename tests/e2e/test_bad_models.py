@@ -210,6 +210,13 @@ def test_tokenizer_model_alone(tiny):
     refused(llm_run(tiny, "x"), 3, "tokenizer.model")
 
 
+def test_a_missing_tokenizer_is_told_before_weights_are_read(tiny):
+    (tiny / "tokenizer.json").unlink()
+    run = llm_run(tiny, "x")
+    assert run.status == 3 and "has no tokenizer.json" in run.err and "--ids works" in run.err, run
+    assert "[MemOpt]" not in run.err
+
+
 def test_a_damaged_tokenizer(tiny):
     text = (tiny / "tokenizer.json").read_text()
     (tiny / "tokenizer.json").write_text(text[: len(text) // 2])

@@ -1,60 +1,25 @@
 """--bench-load: a table or JSON of runs, cold ones shown to be cold, by phase; options reach the runs, and so do failures."""
-import array
-import json
-import random
 import re
 import signal
 import statistics
-import struct
 import subprocess
 import time
 
 import pytest
 
 from conftest import command, copy_golden, llm_run, refused, write_tiny_tokenizer
+from random_model import write_model
 
 PHASES = ["config_s", "tokenizer_s", "catalog_s", "plan_s", "weights_s", "first_token_s"]
-DIM, FFN, VOCAB, LAYERS = 512, 2048, 4096, 5
-
-
-def shapes():
-    yield "model.embed_tokens.weight", [VOCAB, DIM]
-    for i in range(LAYERS):
-        p = f"model.layers.{i}."
-        for name in ("input_layernorm", "post_attention_layernorm"):
-            yield f"{p}{name}.weight", [DIM]
-        for name in "qkvo":
-            yield f"{p}self_attn.{name}_proj.weight", [DIM, DIM]
-        yield p + "mlp.gate_proj.weight", [FFN, DIM]
-        yield p + "mlp.up_proj.weight", [FFN, DIM]
-        yield p + "mlp.down_proj.weight", [DIM, FFN]
-    yield "model.norm.weight", [DIM]
-
-
-def write_model(folder):
-    """A Llama of some 45 MB in bf16, small random values, and a tokenizer."""
-    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": DIM, "num_hidden_layers": LAYERS,
-              "num_attention_heads": 8, "num_key_value_heads": 8, "intermediate_size": FFN, "vocab_size": VOCAB,
-              "tie_word_embeddings": True, "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "hidden_act": "silu"}
-    (folder / "config.json").write_text(json.dumps(config))
-    write_tiny_tokenizer(folder, VOCAB)
-    draw = random.Random(1)
-    block = array.array("H", [draw.choice((0x3C00, 0xBC00)) | draw.randrange(256) for _ in range(1 << 16)]).tobytes()
-    header, parts, at = {}, [], 0
-    for name, shape in shapes():
-        size = 2 * shape[0] * (shape[1] if len(shape) > 1 else 1)
-        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [at, at + size]}
-        parts.append((block * (size // len(block) + 1))[:size])
-        at += size
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
-    return folder
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("bench_load"))
+    """45 MB of weights, and a tokenizer."""
+    folder = write_model(tmp_path_factory.mktemp("bench_load") / "model", intermediate_size=2048, vocab_size=4096, num_key_value_heads=8,
+                         tie_word_embeddings=True, max_position_embeddings=256)
+    write_tiny_tokenizer(folder, 4096)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +46,7 @@ def test_phases_make_up_the_whole(measured):
         phases = run["phases"]
         assert sum(phases.values()) <= run["total_s"] * 1.001 + 1e-5 <= sum(phases.values()) + 0.5
         assert phases["weights_s"] > 0 and phases["first_token_s"] > 0
-        assert run["bytes_per_s"] == pytest.approx(run["bytes_read"] / (phases["weights_s"] + phases["first_token_s"]), rel=1e-3)
+        assert run["bytes_per_s"] == pytest.approx(run["bytes_read"] / run["total_s"], rel=1e-3)
 
 
 def test_cold_is_cold_and_warm_is_faster(measured):
@@ -115,7 +80,7 @@ def test_the_table_is_80_columns_wide(model):
     assert names == ["cold 1", "warm 1", "cold 2", "warm 2", "cold med.", "warm med."]
     for line in lines[3:9]:
         assert len(line[10:].split()) == 9, line
-    assert run.out.decode().count("host of a virtual disk") == 1 and "The disk alone: " in lines[-1]
+    assert run.out.decode().count("host of a virtual disk") == 1 and re.match(r"The disk alone: (\d+ MB/s or more: too few|not known)", lines[-1])
     single = llm_run("--bench-load", "--repeat", "1", "-q", model).out.decode()
     assert "med." not in single and "cold" in single
 

@@ -4,15 +4,12 @@ import random
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import demo_corpus  # noqa: E402
-import demo_plots  # noqa: E402
-import demo_questions  # noqa: E402
-import demo_stories  # noqa: E402
+import demo_corpus
+import demo_plots
+import demo_questions
+import demo_stories
+from conftest import ROOT
 
 STORIES = [demo_stories.story(random.Random(seed)) for seed in range(2000)]
 TRAIN, TEST = demo_questions.all_questions()

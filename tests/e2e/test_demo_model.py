@@ -4,16 +4,14 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+import demo_questions
 from conftest import BINARY, ROOT, llm_run
 
-DEMO = Path(__file__).resolve().parents[2] / "models/demo"
-GOLDEN = Path(__file__).resolve().parents[1] / "golden/demo/greedy.json"
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+DEMO = ROOT / "models/demo"
+GOLDEN = ROOT / "tests/golden/demo/greedy.json"
 FILES = """README.md config.json generation_config.json model.safetensors special_tokens_map.json tokenizer.json
 tokenizer_config.json""".split()
 
@@ -70,9 +68,6 @@ def test_the_program_says_what_the_reference_says(options):
 
 def test_held_out_questions_are_answered():
     """Every twentieth of those that the model card counts: at least 19 of 20 whole answers are right."""
-    sys.path.insert(0, str(SCRIPTS))
-    import demo_questions
-
     asked = demo_questions.all_questions()[1][::20]
     said = [llm_run("-q", "--greedy", "-n", "64", DEMO, "--", f"<|user|>\n{q.text}<|end|>\n<|assistant|>\n").out.decode() for q in asked]
     wrong = [(q.text, text) for q, text in zip(asked, said) if text != q.answer]

@@ -1,15 +1,13 @@
 """The weights' file changes while it is used: cut short, written over, replaced by a rename. Told in one line, or without harm."""
 import os
-import re
 import shutil
 import subprocess
 
 import pytest
 
-from conftest import BINARY, command
+from conftest import SANITIZED, command
 from random_model import write_model
 
-SANITIZED = re.search(r"/(asan|tsan)/", BINARY)
 TOKENS = 300 if SANITIZED else 1500
 MODES = {"map": ("--load", "map"), "stream": ("--load", "stream", "--mem-limit", "32M"), "resident": ("--load", "resident")}
 if SANITIZED:
@@ -17,20 +15,13 @@ if SANITIZED:
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("original") / "model"
-    write_model(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def wanted(original):
-    return subprocess.run(arguments(original), capture_output=True, check=True, timeout=300).stdout.split()
+def wanted(small):
+    return subprocess.run(arguments(small), capture_output=True, check=True, timeout=300).stdout.split()
 
 
 @pytest.fixture
-def model(original, tmp_path):
-    return shutil.copytree(original, tmp_path / "model")
+def model(small, tmp_path):
+    return shutil.copytree(small, tmp_path / "model")
 
 
 def arguments(model, *options):

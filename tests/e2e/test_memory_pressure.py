@@ -2,26 +2,25 @@
 
 Where groups cannot be written these tests are skipped.
 """
+import ctypes
 import glob
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
 
 import pytest
 
-from conftest import BINARY, ROOT, command
+import cgroup
+import disk
+from conftest import SANITIZED, command
 from random_model import write_model
-
-sys.path.insert(0, str(ROOT / "scripts"))
-import cgroup  # noqa: E402
-import disk  # noqa: E402
 
 MIB = 1 << 20
 LONG = 250  # tokens: some seconds of the large model
-SANITIZED = re.search(r"/(asan|tsan)/", BINARY)
 
 # Takes MIB at RATE MiB a second, says so, and holds it until its input ends.
 GROWER = """
@@ -48,18 +47,10 @@ def groups():
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("small") / "model"
-    write_model(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def large(tmp_path_factory):
     """500 MiB."""
-    folder = tmp_path_factory.mktemp("large") / "model"
-    write_model(folder, hidden_size=1024, intermediate_size=4096, num_hidden_layers=15, vocab_size=32000, max_position_embeddings=2048)
-    return folder
+    return write_model(tmp_path_factory.mktemp("large") / "model", hidden_size=1024, intermediate_size=4096, num_hidden_layers=15,
+                       vocab_size=32000, max_position_embeddings=2048)
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +66,12 @@ def make_cold(folder):
 
 
 def args(folder, *more, n=8):
-    return command("-q", "--json", "--ids", "--greedy", "--ignore-eos", "-n", str(n), *more, folder, "1,2,3")
+    return command("--ids", "--greedy", "--ignore-eos", "-n", str(n), *more, folder, "1,2,3")
 
 
 def tokens_without_limit(folder, n=8):
-    return json.loads(subprocess.run(args(folder, n=n), capture_output=True, check=True, timeout=120).stdout)["tokens"]
+    done = subprocess.run(args(folder, "-q", n=n), capture_output=True, check=True, timeout=120)
+    return [int(i) for i in done.stdout.split()]
 
 
 @pytest.mark.parametrize("percent", [10, 40, 60, 85, 120])
@@ -89,7 +81,7 @@ def test_under_a_groups_limit(small, percent):
     limit = weights * percent // 100
     make_cold(small)
     with cgroup.Group(limit) as group:
-        run = cgroup.run_command(args(small, "-c", "128"), group, timeout=120)
+        run = cgroup.run_command(args(small, "-q", "--json", "-c", "128"), group, timeout=120)
     answer = json.loads(run.stdout)
     assert not run.killed() and not run.timed_out, run.facts()
     assert (run.peak_anon or 0) <= limit
@@ -100,15 +92,25 @@ def test_under_a_groups_limit(small, percent):
         assert run.status == 0 and answer["tokens"] == tokens_without_limit(small), run.facts()
 
 
-class Beside:
-    """A run in a group, its ids as they come, and another program in the same group."""
+@pytest.mark.parametrize("mib", [44, 48, 52, 56])
+def test_a_context_that_memory_shortens_leaves_the_pins(large, mib):
+    """It takes all there is, and while loading a little less is left: then some of the pins go, not all."""
+    with cgroup.Group(mib * MIB) as group:
+        run = cgroup.run_command(command("--json", "--ids", "--greedy", "-n", "2", large, "1,2,3"), group, timeout=120)
+    assert run.status == 0 and b"that is what fits in memory" in run.stderr, run.facts()
+    assert json.loads(run.stdout)["memory"]["weights_pinned"] > 4 * MIB and b"refused" not in run.stderr, run.stderr
 
-    def __init__(self, group, command_line):
-        self.group = group
-        inside = ["/bin/sh", "-c", cgroup.ENTER, group.procs()]
-        self.inside = inside
-        self.process = subprocess.Popen([*inside, *command_line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.other = None
+
+class Beside:
+    """A run in a group of 1 GiB, its ids as they come, and another program in the same group."""
+
+    def __init__(self):
+        self.group = cgroup.Group(1024 * MIB)
+        self.inside = ["/bin/sh", "-c", cgroup.ENTER, self.group.procs()]
+        self.process = self.other = None
+
+    def start(self, command_line, **more):
+        self.process = subprocess.Popen([*self.inside, *command_line], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
     def wait_for_ids(self):
         first = self.process.stdout.read1(1)
@@ -130,15 +132,15 @@ class Beside:
         assert facts.oom_kills == 0 and self.process.returncode == 0, (self.process.returncode, facts.oom_kills, err.decode()[-2000:])
         return [int(i) for i in (self.first + out).split()], err.decode()
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         for p in (self.process, self.other):
             if p and p.poll() is None:
                 p.kill()
                 p.wait()
-
-
-def plain(folder, *more, n):
-    return command("--ids", "--greedy", "--ignore-eos", "-n", str(n), *more, folder, "1,2,3")
+        self.group.remove()
 
 
 def changes(err):
@@ -151,37 +153,47 @@ def changes(err):
 def test_another_program_grows_in_mid_generation(large, wanted, rate):
     """To 60 % of the group, at up to 2 GB/s: the run goes on with the same ids, gives pins back, and takes them again."""
     make_cold(large)
-    with cgroup.Group(1024 * MIB) as group:
-        run = Beside(group, plain(large, "-c", "1024", "--load", "stream", n=LONG))
-        try:
-            run.wait_for_ids()
-            run.grow(614, rate)
-            time.sleep(1.5)
-            run.end_other()
-            ids, err = run.finish()
-        finally:
-            run.close()
+    with Beside() as run:
+        run.start(args(large, "-c", "1024", "--load", "stream", n=LONG))
+        run.wait_for_ids()
+        run.grow(614, rate)
+        time.sleep(1.5)
+        run.end_other()
+        ids, err = run.finish()
     assert ids == wanted
     told = changes(err)
     assert told and told[0][0] == "memory is taken by other programs" and told[0][1] < told[0][2], err
     assert told[-1][0] == "memory is free again" and told[-1][1] > told[-1][2], err
     assert told[-1][1] >= told[0][2] * 9 // 10, err
+    assert len(told) <= 4, err  # not each step of the way
+
+
+def forbid_locks():
+    """mlock beyond 64 KiB: root may always, so that right is given up for what is run next."""
+    ctypes.CDLL(None).prctl(24, 14, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_IPC_LOCK
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+
+
+def test_refused_locks_are_told_once(large):
+    """Also where memory changes, so that they are tried again."""
+    with Beside() as run:
+        run.start(args(large, "-c", "1024", "--load", "stream", "--mlock", n=24), preexec_fn=forbid_locks)
+        run.wait_for_ids()
+        run.grow(614, 1000)
+        run.end_other()
+        _, err = run.finish()
+    assert len(re.findall(r"MiB were refused that were to be kept in memory \(ulimit -l", err)) == 1, err
 
 
 def test_memory_that_is_there_from_the_middle_on_is_used(large, wanted):
     """Streamed at first because another program has the memory; when that ends, all is kept and none is read again."""
     make_cold(large)
-    with cgroup.Group(1024 * MIB) as group:
-        run = Beside(group, ["/bin/true"])
-        run.process.wait()
-        try:
-            run.grow(614, 4000)
-            run.process = subprocess.Popen([*run.inside, *plain(large, "-c", "1024", n=LONG)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            run.wait_for_ids()
-            run.end_other()
-            ids, err = run.finish()
-        finally:
-            run.close()
+    with Beside() as run:
+        run.grow(614, 4000)
+        run.start(args(large, "-c", "1024", n=LONG))
+        run.wait_for_ids()
+        run.end_other()
+        ids, err = run.finish()
     assert ids == wanted
     told = changes(err)
     assert told and told[-1][0] == "memory is free again" and told[-1][1] > 400, err

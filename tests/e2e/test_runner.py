@@ -4,11 +4,11 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
-sys.path.insert(0, os.path.abspath("scripts"))
-import run_tests  # noqa: E402
+import run_tests
 
 ALL = """[==========] Running 4 test(s).
 [ RUN      ] one
@@ -57,6 +57,9 @@ def test_skips_have_their_reason():
     assert result.skipped == [("two-with-dashes", "no data here")]
 
 
+SCRIPT = pathlib.Path(run_tests.__file__).resolve()
+
+
 def tree(folder, script):
     program = folder / "build/x/tests/unit/test_a"
     program.parent.mkdir(parents=True)
@@ -67,14 +70,25 @@ def tree(folder, script):
 
 
 def run(folder, *args):
-    script = pathlib.Path(run_tests.__file__).resolve()
-    done = subprocess.run([sys.executable, script, "--build", "build/x", *args], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, SCRIPT, "--build", "build/x", *args], cwd=folder, capture_output=True, text=True)
     return done.returncode, done.stdout.splitlines()[-1]
 
 
 def test_a_hanging_program_is_ended(tmp_path):
     tree(tmp_path, "echo '[==========] Running 2 test(s).'\nsleep 100 &\nsleep 100")
     assert run(tmp_path, "--timeout", "1") == (1, "0 passed, 2 failed, 0 skipped")
+
+
+def test_what_is_ended_leaves_nothing(tmp_path):
+    tree(tmp_path, 'touch "$LR_TEST_TMP/a"\necho begun > begun\nsleep 100')
+    (tmp_path / "tmp").mkdir()
+    runner = subprocess.Popen([sys.executable, SCRIPT, "--build", "build/x"], cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")})
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    assert len(os.listdir(tmp_path / "tmp")) == 1
+    runner.terminate()
+    assert runner.wait(20) == 128 + 15
+    assert os.listdir(tmp_path / "tmp") == []
 
 
 def test_totals_add_up(tmp_path):

@@ -48,10 +48,13 @@ static void add(struct model *m, enum weight_kind kind, uint32_t layer, uint64_t
     m->tensors[i] = (struct plan_tensor){r, kind, layer, layer == m->facts.layers};
 }
 
-static void session(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work) {
+static enum lr_status session(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work,
+                              struct lr_error *err) {
     const struct model *m = ctx;
+    (void)err;
     *kv = context * m->per_position;
     *work = m->base + chunk * m->per_token;
+    return LR_OK;
 }
 
 static void take_tensors(struct model *m, struct input *in) {
@@ -70,7 +73,7 @@ static void take_facts(struct model *m, struct input *in) {
     struct plan_facts *f = &m->facts;
     f->budget = take_wide(in, 48);
     f->ours = f->budget + 16 * MB;
-    f->limited = take(in, 1);
+    f->bound = take(in, 1) ? MEMORY_BY_USER : MEMORY_BY_SYSTEM;
     f->tokenizer = take_wide(in, 32);
     f->opening = take(in, 1) ? take_wide(in, 32) : 0;
     f->address = take(in, 3) ? UINT64_MAX : take_wide(in, 48);
@@ -82,6 +85,7 @@ static void take_facts(struct model *m, struct input *in) {
     f->wanted = take(in, 1) ? 1 + (uint32_t)take_wide(in, 16) : 0;
     f->chunk = take(in, 3) ? 0 : 1 + (uint32_t)take_wide(in, 12);
     f->filled = take(in, 1) ? (uint32_t)take_wide(in, 16) : 0;
+    f->open = f->filled > 0;
     f->rates.disk = (double)take_wide(in, 40);
     f->rates.product = (double)take_wide(in, 40);
     f->rates.prefill = (double)take_wide(in, 44);
@@ -117,12 +121,15 @@ static void check_places(const struct model *m, const struct lr_plan *p) {
     require((p->ring > 0) == (p->streamed > 0));
 }
 
-/* No layer has more than its crumbs while a unit of the head that would have been paid for is not pinned. */
+/* No layer has more than its crumbs while a unit of the head that would have been paid for is not pinned, and
+ * may be: of one tensor no more is than the policy allows. */
 static void check_essential_first(const struct model *m, const struct lr_plan *p) {
     const struct plan_tensor *head = &m->tensors[m->facts.n_tensors - 1];
     uint64_t have = m->pinned[m->facts.n_tensors - 1], layers = 0;
     if (p->mode != LR_LOAD_STREAM || have == units_count(head->record)) return;
+    if (units_bytes(head->record, have + 1) > POLICY_MAX_TENSOR) return; /* no copy of it may be larger */
     uint64_t unit = units_bytes(head->record, have + 1) - units_bytes(head->record, have);
+    if (units_bytes(head->record, have + 1) > POLICY_MAX_TENSOR) return;
     for (size_t i = 0; i + 1 < m->facts.n_tensors; i++)
         layers += units_bytes(m->tensors[i].record, m->pinned[i]);
     require(layers < unit + 2 * PLACE_PAGE);
@@ -137,6 +144,7 @@ static void check(const struct model *m, const struct lr_plan *p) {
     require(p->context_that_fits <= f->maximum);
     if (!p->fits) return;
     require(p->need <= f->budget); /* never over budget */
+    require(p->need == p->kv_now + p->work + p->ring + p->tokenizer + p->fixed + p->pins + p->opening);
     require(p->kv_now <= p->kv && (f->filled || p->kv_now == p->kv));
     require(p->least <= f->budget);
     check_essential_first(m, p);
@@ -173,6 +181,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     m.facts.session_ctx = &m;
     take_facts(&m, &in);
     take_tensors(&m, &in);
+    m.facts.machine = take(&in, 1) ? m.facts.ours + take_wide(&in, 40) : 0;
     for (size_t i = 0; i < m.facts.n_tensors; i++) m.facts.files += m.records[i].bytes;
     plan_make(&m.facts, m.pinned, &p);
     check(&m, &p);

@@ -95,13 +95,15 @@ static struct lr_session *open_session(const struct golden *g, struct lr_engine 
 
 struct rows {
     float *logits; /* [n, vocab] of every position */
-    size_t vocab, next;
+    size_t vocab, taken;
 };
 
-static void keep_row(void *ctx, uint32_t index, const float *logits) {
-    (void)index;
+static void keep_block(void *ctx, const struct logits_block *b) {
     struct rows *r = ctx;
-    memcpy(r->logits + r->next++ * r->vocab, logits, r->vocab * sizeof *logits);
+    for (size_t i = 0; i < b->n_tokens; i++)
+        memcpy(r->logits + (b->position + i) * r->vocab + b->first_id, b->logits + i * b->n_ids,
+               b->n_ids * sizeof *b->logits);
+    r->taken += (size_t)b->n_tokens * b->n_ids;
 }
 
 /* The logits of all positions of a prompt; to be freed. */
@@ -109,8 +111,8 @@ static float *all_logits(const struct golden *g, struct lr_session *s, const uin
     struct lr_error err;
     struct rows r = {calloc(n * g->vocab, sizeof(float)), g->vocab, 0};
     lr_session_reset(s);
-    if (session_read(s, ids, n, n, FORWARD_ALL, keep_row, &r, &err)) fail_with("prompt", g, &err);
-    assert_int_equal(r.next, n);
+    if (session_read(s, ids, n, n, FORWARD_ALL, keep_block, &r, &err)) fail_with("prompt", g, &err);
+    assert_int_equal(r.taken, n * g->vocab);
     return r.logits;
 }
 

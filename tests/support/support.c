@@ -26,12 +26,43 @@ int support_in_child(int (*fn)(void)) {
     return WIFEXITED(status) && WEXITSTATUS(status) < 100 ? WEXITSTATUS(status) : 100;
 }
 
+/* Folders that are still there. A test that fails or is skipped jumps out of itself and leaves its own
+ * behind. */
+static struct {
+    char *folder;
+    pid_t maker;
+} made[64];
+enum { MADE = sizeof made / sizeof *made };
+
+/* Not in a child that exits: what its parent made is still in use. */
+static void remove_rest(void) {
+    for (size_t i = 0; i < MADE; i++)
+        if (made[i].folder && made[i].maker == getpid()) support_remove_folder(made[i].folder);
+}
+
+static void note_folder(char *folder) {
+    static bool noted;
+    size_t i = 0;
+    if (!noted) assert_int_equal(atexit(remove_rest), 0);
+    noted = true;
+    while (i < MADE && made[i].folder) i++;
+    assert_true(i < MADE);
+    made[i].folder = folder;
+    made[i].maker = getpid();
+}
+
+char *support_make_folder_below(const char *root) {
+    char name[4096];
+    snprintf(name, sizeof name, "%s/llm-run-XXXXXX", root);
+    assert_non_null(mkdtemp(name));
+    char *folder = strdup(name);
+    note_folder(folder);
+    return folder;
+}
+
 char *support_make_folder(void) {
     const char *root = getenv("LR_TEST_TMP");
-    char name[4096];
-    snprintf(name, sizeof name, "%s/llm-run-XXXXXX", root ? root : "/tmp");
-    assert_non_null(mkdtemp(name));
-    return strdup(name);
+    return support_make_folder_below(root ? root : "/tmp");
 }
 
 static void remove_tree(const char *path) {
@@ -52,6 +83,8 @@ static void remove_tree(const char *path) {
 }
 
 void support_remove_folder(char *folder) {
+    for (size_t i = 0; i < MADE; i++)
+        if (made[i].folder == folder) made[i].folder = NULL;
     remove_tree(folder);
     free(folder);
 }

@@ -45,8 +45,10 @@ const char *support_data(const char *name);
  * 100 where it died. */
 int support_in_child(int (*fn)(void));
 
-/* A new empty folder below LR_TEST_TMP (else /tmp), to be removed with support_remove_folder. */
+/* A new empty folder below LR_TEST_TMP (else /tmp), to be removed with support_remove_folder; at the latest
+ * it is when the program ends. */
 char *support_make_folder(void);
+char *support_make_folder_below(const char *root);
 /* Removes it with all that is in it and frees the name. */
 void support_remove_folder(char *folder);
 

@@ -231,9 +231,53 @@ static void message_may_quote_the_one_before(void **state) {
     lr_fail(&err, LR_EMODEL, "key 'x' is missing");
     assert_int_equal(lr_fail(&err, LR_EUSAGE, "config.json: %s", err.message), LR_EUSAGE);
     assert_string_equal(err.message, "config.json: key 'x' is missing");
+}
+
+static void sizes_are_never_shown_as_none(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t bytes;
+        int decimals;
+        const char *text;
+    } rows[] = {
+        {0, 1, "0 GB"},
+        {1, 1, "1 byte"},
+        {107374, 2, "107,374 bytes"},
+        {107375, 2, "0.00010 GB"},
+        {1 << 20, 1, "0.00098 GB"},
+        {44 << 20, 2, "0.043 GB"},
+        {44 << 20, 1, "0.043 GB"},
+        {107374183, 1, "0.1 GB"}, /* 0.1 GB and above: as many as asked for */
+        {107374183, 2, "0.10 GB"},
+        {UINT64_C(3) << 29, 1, "1.5 GB"},
+        {UINT64_C(32) << 30, 1, "32.0 GB"},
+        {UINT64_MAX, 2, "17179869184.00 GB"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_string_equal(lr_gb(rows[i].bytes, rows[i].decimals).text, rows[i].text);
+}
+
+/* All messages of exit status 4 begin alike, with the bytes and what they were for. */
+static void refusals_are_alike(void **state) {
+    (void)state;
+    struct lr_error err;
+    const uint64_t gb = UINT64_C(1) << 30;
+    assert_int_equal(lr_refuse_memory(&err, "the KV cache", gb * 5 / 2, gb / 4, "-c %d", 7), LR_EMEMORY);
+    assert_int_equal(err.status, LR_EMEMORY);
+    assert_string_equal(
+        err.message, "Cannot allocate 2.50 GB. Available memory: 0.25 GB (the KV cache: 2,684,354,560 bytes; "
+                     "-c 7)");
+    assert_int_equal(lr_refuse_tensor(&err, "'x'", 9 * gb, "leave it out"), LR_EMEMORY);
+    assert_string_equal(err.message,
+                        "Single tensor allocation too large: 'x': 9,663,676,416 bytes (9.00 GB), "
+                        "8.00 GB at most (leave it out)");
     assert_int_equal(lr_fail_memory(&err, "the table", 77), LR_EMEMORY);
     assert_int_equal(err.status, LR_EMEMORY);
-    assert_string_equal(err.message, "out of memory: 77 bytes for the table were refused");
+    assert_int_equal(strncmp(err.message, "Cannot allocate 77 bytes. Available memory: ", 44), 0);
+    assert_non_null(strstr(err.message, " GB (the table: 77 bytes; "));
+    assert_int_equal(lr_fail_memory(&err, "the model", UINT64_C(1) << 50), LR_EMEMORY);
+    assert_int_equal(strncmp(err.message, "Cannot allocate 1048576.00 GB. Available memory: ", 49), 0);
+    assert_int_equal(lr_fail_memory(NULL, "the table", 77), LR_EMEMORY);
 }
 
 static enum lr_status forward(enum lr_status inner, int *reached) {
@@ -319,6 +363,8 @@ int main(void) {
         cmocka_unit_test(line_is_cut_at_each_place),
         cmocka_unit_test(line_holds_no_controls),
         cmocka_unit_test(message_may_quote_the_one_before),
+        cmocka_unit_test(sizes_are_never_shown_as_none),
+        cmocka_unit_test(refusals_are_alike),
         cmocka_unit_test(try_forwards_a_failure),
         cmocka_unit_test(dtypes_are_named_and_sized),
         cmocka_unit_test(log_goes_to_the_sink_alone),

@@ -1,5 +1,6 @@
 #include "support/support.h"
 
+#include "support/folder.h"
 #include "support/safetensors.h"
 
 #include "base/mem.h"
@@ -7,20 +8,16 @@
 
 static struct lr_error err;
 static struct catalog c;
-static char *folder;
 
 static int make_folder(void **state) {
-    (void)state;
-    folder = support_make_folder();
+    folder_setup(state);
     support_write_file(folder, "config.json", "{}", 2);
     return 0;
 }
 
 static int remove_folder(void **state) {
-    (void)state;
     catalog_close(&c);
-    support_remove_folder(folder);
-    return 0;
+    return folder_teardown(state);
 }
 
 static const char one[] = "model-00001-of-00002.safetensors", two[] = "model-00002-of-00002.safetensors";

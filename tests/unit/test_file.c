@@ -1,5 +1,7 @@
 #include "support/support.h"
 
+#include "support/folder.h"
+
 #include "base/mem.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -10,25 +12,6 @@
 #include <unistd.h>
 
 static struct lr_error err;
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = support_make_folder();
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    support_remove_folder(folder);
-    return 0;
-}
-
-static const char *at(const char *name) {
-    static char path[4200];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static void kinds(void **state) {
     (void)state;
@@ -142,9 +125,6 @@ static void maps(void **state) {
     assert_int_equal(file_map_open(at("map"), &map, &err), LR_OK);
     assert_int_equal(map.size, 10);
     assert_memory_equal(map.data, "0123456789", 10);
-    file_map_want(&map, 3, 10);
-    file_map_want(&map, 3, UINT64_MAX);
-    file_map_want(&map, 10, 3);
     assert_true(file_map_cached(&map) == 1);
     file_map_close(&map);
     assert_null(map.data);
@@ -304,5 +284,5 @@ int main(void) {
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(the_clock_goes_forward),
     };
-    return cmocka_run_group_tests_name("file", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("file", tests, folder_setup, folder_teardown);
 }

@@ -89,6 +89,23 @@ static void user_limit_counts_what_we_have(void **state) {
     assert_int_equal(m.room, 512 * MB);
 }
 
+/* What is to be changed where there is too little. */
+static void what_bounds_the_room_is_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *tree;
+        uint64_t user_limit;
+        enum memory_bound bound;
+    } rows[] = {
+        {"no-cgroup", 0, MEMORY_BY_SYSTEM},      {"no-cgroup", 1 * GB, MEMORY_BY_USER},
+        {"v1-docker", 0, MEMORY_BY_GROUP},       {"v1-docker", 20 * GB, MEMORY_BY_GROUP},
+        {"v1-docker", 100 * MB, MEMORY_BY_USER}, {"limits", 0, MEMORY_BY_SYSTEM},
+        {"data-limit", 0, MEMORY_BY_DATA_LIMIT},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(read_case(rows[i].tree, rows[i].user_limit).bound, rows[i].bound);
+}
+
 static void process_and_commit_limits(void **state) {
     (void)state;
     struct memory_info m = read_case("limits", 0);
@@ -178,6 +195,7 @@ int main(void) {
         cmocka_unit_test(groups_limit_total_and_room),
         cmocka_unit_test(budget_is_ours_and_room_less_a_reserve),
         cmocka_unit_test(user_limit_counts_what_we_have),
+        cmocka_unit_test(what_bounds_the_room_is_told),
         cmocka_unit_test(process_and_commit_limits),
         cmocka_unit_test(garbage_counts_as_no_limit),
         cmocka_unit_test(meminfo_must_be_there),

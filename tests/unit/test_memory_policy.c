@@ -9,8 +9,11 @@
 #include "base/arena.h"
 #include "base/memory_policy.h"
 #include "llm_run.h"
+#include "run/engine.h"
 #include "sys/memory.h"
+#include "weights/pins.h"
 #include "weights/plan.h"
+#include "weights/units.h"
 
 #include <ctype.h>
 #include <stdatomic.h>
@@ -212,7 +215,8 @@ static const struct row blocks[] = {
     {8 * GB - 1, ALL, .expected = "granted"},
     {8 * GB, ALL, .expected = "granted"},
     {8 * GB + 1, ALL, .expected = "exit 4: Single tensor allocation too large"},
-    {8 * GB + 1, ALL, 1, .expected = "lm_head needs 8589934593 bytes, one block may have 8589934592"},
+    {8 * GB + 1, ALL, 1,
+     .expected = "lm_head: 8,589,934,593 bytes (8.00 GB), 8.00 GB at most (close other programs)"},
 };
 #ifdef SUPPORT_ASAN
 #define HALF (512 * MB + 512) /* each block is followed by a red zone */
@@ -223,14 +227,42 @@ static const struct row refused_blocks[] = {
     {768 * MB, HALF + 1, .expected = "granted"}, /* 256 MB beyond the first size: half */
     {768 * MB, HALF, .expected = "granted"},
     {768 * MB, HALF - 1, .expected = "exit 4: Cannot allocate 0.75 GB. Available memory: 0.50 GB"},
+    {768 * MB, 256 * MB, 1,
+     .expected =
+         "lm_head: 805,306,368 bytes; needs 0.25 GB more free, as one step may take half: close other "
+         "programs)"},
+};
+
+/* A weight of a bytes that is to be pinned, b being available: what is refused is streamed (test_store). */
+static void see_weight(const struct row *r, char *seen) {
+    const struct tensor_record weight = {
+        .dtype = LR_BF16, .rank = 2, .shape = {r->a / KB, KB / 2}, .bytes = r->a};
+    const struct tensor_record *const records[] = {&weight};
+    uint64_t all = units_count(&weight), available = r->b;
+    struct pins pins;
+    struct lr_error err;
+    if (pins_open(records, &all, 1, 4096, &pins, &err)) fail_msg("%s", err.message);
+    pins.available = tell_available;
+    pins.available_ctx = &available;
+    snprintf(seen, TEXT, "%s", pins_grow(&pins, 0, all) ? "pinned" : "refused, and streamed");
+    pins_close(&pins);
+}
+static void tell_weight(const struct row *r, char *out) {
+    snprintf(out, TEXT, "a weight of %s, %s available", size_text(r->a), size_text(r->b));
+}
+static const struct row refused_weights[] = {
+    {768 * MB, 512 * MB + 1, .expected = "pinned"},
+    {768 * MB, 512 * MB, .expected = "pinned"},
+    {768 * MB, 512 * MB - 1, .expected = "refused, and streamed"},
 };
 
 /* 256 MB of KV cache and 10 MB of work space. */
-static void session_of_266_mb(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv,
-                              uint64_t *work) {
-    (void)ctx, (void)chunk;
+static enum lr_status session_of_266_mb(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                        uint64_t *work, struct lr_error *err) {
+    (void)ctx, (void)chunk, (void)err;
     *kv = (uint64_t)context << 20;
     *work = 10 * MB;
+    return LR_OK;
 }
 
 /* A plan that needs a bytes, of b; c: the message's detail. */
@@ -259,7 +291,10 @@ static const struct row refused_plans[] = {
     {3 * GB / 2, 3 * GB / 2, .expected = "fits"},
     {3 * GB / 2, 3 * GB / 2 - 1, .expected = "exit 4: Cannot allocate 1.50 GB. Available memory: 1.50 GB"},
     {3 * GB / 2, 1 * GB, .expected = "exit 4: Cannot allocate 1.50 GB. Available memory: 1.00 GB"},
-    {3 * GB / 2, 1 * GB, 1, .expected = "needs 0.50 GB more free: close other programs)"},
+    {3 * GB / 2, 1 * GB, 1,
+     .expected =
+         "mapped weights and a context of 256: 1,610,612,736 bytes; needs 0.50 GB more free: close other "
+         "programs)"},
 };
 
 /* ---- high usage */
@@ -352,11 +387,17 @@ struct loading_seen {
     size_t n_lines;
     uint64_t essential_at;
     atomic_uint essential, layers, late; /* reads; late: essential ones behind the first of a layer */
+    struct lr_engine *engine;
+    unsigned short_from; /* the layer whose batch is told when memory goes; 0: it stays */
+    bool kept;           /* some weight is pinned in the end */
 };
 
 static void keep_line(void *ctx, enum lr_log_level level, const char *line) {
     struct loading_seen *s = ctx;
+    unsigned first;
     (void)level;
+    if (s->short_from && sscanf(line, "[MemOpt] Layers %u to", &first) == 1 && first == s->short_from)
+        s->engine->options.mem_limit = 1;
     if (s->n_lines < LINES) snprintf(s->lines[s->n_lines++], TEXT, "%s", line);
 }
 
@@ -372,11 +413,14 @@ static int64_t note_read(void *ctx, uint64_t offset, uint64_t bytes) {
     return INT64_MAX;
 }
 
-/* Opens engine and session, which loads. */
-static struct loading_seen *load(const struct small_model *m, enum lr_load way, uint64_t limit) {
+/* Opens engine and session, which loads; from the batch of layer `short_from` on (0: never) no memory may be
+ * used. */
+static struct loading_seen *load_until(const struct small_model *m, enum lr_load way, uint64_t limit,
+                                       unsigned short_from) {
     static struct loading_seen seen;
     memset(&seen, 0, sizeof seen);
     seen.essential_at = m->essential_at;
+    seen.short_from = short_from;
     struct lr_engine_options o = lr_engine_defaults();
     struct lr_engine *e = NULL;
     struct lr_session *s = NULL;
@@ -388,15 +432,20 @@ static struct loading_seen *load(const struct small_model *m, enum lr_load way, 
     if (lr_engine_open(m->folder, &o, &e, &err)) fail_msg("%s", err.message);
     struct lr_session_options so = lr_session_defaults(e);
     so.context = 16;
+    seen.engine = e;
     lr_set_log(keep_line, &seen);
     system_on_read(note_read, &seen);
     enum lr_status status = lr_session_open(e, &so, &s, &err);
     system_on_read(NULL, NULL);
     lr_set_log(NULL, NULL);
+    seen.kept = lr_plan_current(e).pinned > 0;
     lr_session_close(s);
     lr_engine_close(e);
     if (status) fail_msg("%s", err.message);
     return &seen;
+}
+static struct loading_seen *load(const struct small_model *m, enum lr_load way, uint64_t limit) {
+    return load_until(m, way, limit, 0);
 }
 
 /* A limit under which what a small model needs leaves less than 30 % of it: little beside what we have. */
@@ -428,6 +477,25 @@ static const struct row batches[] = {
     {9, 0, .expected = "0-8; 0 alarms"},        {10, 0, .expected = "0-9; 0 alarms"},
     {11, 0, .expected = "0-9 10-10; 0 alarms"}, {25, 0, .expected = "0-9 10-19 20-24; 0 alarms"},
     {3, 1, .expected = "0-0 1-1 2-2; 1 alarm"},
+};
+
+/* 25 layers; a: the first layer of the batch before which memory goes */
+static void see_planned_again(const struct row *r, char *seen) {
+    struct small_model m = make_model("model.", 25, true);
+    const struct loading_seen *s = load_until(&m, LR_LOAD_STREAM, wide_limit(), (unsigned)r->a);
+    snprintf(seen, TEXT, "%s", s->kept ? "pinned" : "all is streamed");
+    support_remove_folder(m.folder);
+}
+static void tell_planned_again(const struct row *r, char *out) {
+    if (r->a)
+        snprintf(out, TEXT, "memory goes as layers %llu and on are loaded", (unsigned long long)r->a);
+    else
+        snprintf(out, TEXT, "memory stays");
+}
+static const struct row planned_again[] = {
+    {0, .expected = "pinned"},
+    {10, .expected = "all is streamed"},
+    {20, .expected = "pinned"}, /* no batch follows: that is the monitor's */
 };
 
 /* a: the head is the embedding; boundary: what the names begin with */
@@ -477,7 +545,7 @@ static const struct row log_lines[] = {
     {3, .expected = "[MemOpt] Loading # layer weights in batches..."},
     {4, .expected = "[Memory] Final: Available: # GB"},
     {5, .expected = "none"},
-    {0, 1, .expected = "High memory usage detected: # of # GB are in use"},
+    {0, 1, .expected = "High memory usage detected: # GB of # GB are in use"},
 };
 
 /* ---- the table */
@@ -493,9 +561,11 @@ static const struct rule rules[] = {
     {"50 % step", see_growth, tell_growth, ROWS(half_steps)},
     {"one tensor", see_block, tell_block, ROWS(blocks)},
     {"exit 4, a step", see_block, tell_block, ROWS(refused_blocks)},
+    {"a weight refused", see_weight, tell_weight, ROWS(refused_weights)},
     {"exit 4, a plan", see_plan, tell_plan, ROWS(refused_plans)},
     {"usage above 70 %", see_usage, tell_usage, ROWS(usages)},
     {"batches of 10 and 1", see_batches, tell_batches, ROWS(batches)},
+    {"planned again", see_planned_again, tell_planned_again, ROWS(planned_again)},
     {"order of loading", see_order, tell_order, ROWS(orders)},
     {"log", see_line, tell_line, ROWS(log_lines)},
 };

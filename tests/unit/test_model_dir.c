@@ -1,5 +1,7 @@
 #include "support/support.h"
 
+#include "support/folder.h"
+
 #include "base/mem.h"
 #include "format/model_dir.h"
 
@@ -8,27 +10,10 @@
 
 static struct lr_error err;
 static struct model_dir d;
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = support_make_folder();
-    return 0;
-}
 
 static int remove_folder(void **state) {
-    (void)state;
     model_dir_close(&d);
-    support_remove_folder(folder);
-    return 0;
-}
-
-static const char *at(const char *name) {
-    static char paths[4][4300];
-    static unsigned turn;
-    char *path = paths[turn++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
+    return folder_teardown(state);
 }
 
 static void put(const char *name) {
@@ -442,7 +427,7 @@ static void every_allocation_may_fail(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, remove_folder)
     const struct CMUnitTest tests[] = {
         TEST(a_whole_directory),
         TEST(tokenizers),

@@ -11,11 +11,14 @@
 #define GB (UINT64_C(1) << 30)
 
 /* 1 MB a position of KV cache, 10 MB of work space. */
-static void simple_session(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work) {
+static enum lr_status simple_session(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                     uint64_t *work, struct lr_error *err) {
     (void)ctx;
     (void)chunk;
     *kv = (uint64_t)context << 20;
+    (void)err;
     *work = 10 * MB;
+    return LR_OK;
 }
 
 static struct plan_facts simple_facts(uint64_t budget) {
@@ -75,7 +78,7 @@ static void the_limit_that_is_named_suffices(void **state) {
             struct lr_plan p;
             struct lr_error err;
             f.ours = limits[i];
-            f.limited = true;
+            f.bound = MEMORY_BY_USER;
             f.fixed = 5 * MB;
             f.wanted = contexts[k];
             plan_make(&f, NULL, &p);
@@ -92,6 +95,82 @@ static void the_limit_that_is_named_suffices(void **state) {
             assert_false(p.fits);
         }
     }
+}
+
+static const char *refusal_of(const struct plan_facts *f) {
+    static struct lr_error err;
+    struct lr_plan p;
+    plan_make(f, NULL, &p);
+    assert_false(p.fits);
+    assert_int_equal(plan_refuse(f, &p, &err), LR_EMEMORY);
+    return err.message;
+}
+
+/* What there is too little of, and so what is to be changed. */
+static void a_refusal_names_what_is_short(void **state) {
+    (void)state;
+    static const char *const ways[] = {
+        [MEMORY_BY_SYSTEM] = "; needs 1.03 GB more free: close other programs)",
+        [MEMORY_BY_GROUP] =
+            "; needs 1.03 GB more free: close other programs of the control group, or raise its limit)",
+        [MEMORY_BY_DATA_LIMIT] = "; needs 1.03 GB more: ulimit -d sets the limit, raise it)",
+        [MEMORY_BY_USER] =
+            "; needs 1.03 GB more free: close other programs if need be, and give --mem-limit 2081M)"};
+    struct plan_facts f = simple_facts(1 * GB);
+    f.fixed = 2 * GB;
+    f.wanted = 1;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        f.bound = (enum memory_bound)i;
+        const char *told = refusal_of(&f), *way = strchr(told, ';');
+        assert_int_equal(
+            strncmp(told, "Cannot allocate 2.01 GB. Available memory: 1.00 GB (mapped weights and ",
+                    strlen("Cannot allocate 2.01 GB. Available memory: 1.00 GB (mapped weights and ")),
+            0);
+        assert_string_equal(way, ways[i]);
+    }
+    f.fixed = 20 * MB;
+    f.opening = 3 * GB;
+    assert_non_null(strstr(refusal_of(&f),
+                           "Cannot allocate 3.02 GB. Available memory: 1.00 GB (reading the tokenizer: "));
+    f.opening = 0;
+    f.address = 25 * MB;
+    assert_string_equal(refusal_of(&f),
+                        "Cannot allocate 0.030 GB. Available memory: 0.024 GB (addresses: 32,505,856 bytes; "
+                        "needs 0.0059 GB more of addresses: raise ulimit -v)");
+    f.wanted = 100;
+    f.address = 100 * MB; /* 1 MB a position, 30 for the rest */
+    assert_string_equal(
+        refusal_of(&f),
+        "Cannot allocate 0.13 GB. Available memory: 0.098 GB (addresses: 136,314,880 bytes; a "
+        "context of 70 positions would fit: -c 70 needs 0.098 GB; or needs 0.029 GB more of "
+        "addresses: raise ulimit -v)");
+}
+
+/* Where addresses alone keep a model from being mapped, the advice is to raise their limit. */
+static void short_addresses_are_named_where_it_streams(void **state) {
+    (void)state;
+    struct tensor_record record = {
+        .dtype = LR_BF16, .rank = 2, .shape = {UINT64_C(1) << 20, 2048}, .bytes = 4 * GB};
+    struct plan_tensor tensor = {&record, WEIGHT_LAYER, 0, false};
+    struct plan_facts f = simple_facts(8 * GB);
+    struct lr_plan p;
+    uint64_t pinned;
+    f.load = LR_LOAD_AUTO;
+    f.tensors = &tensor;
+    f.n_tensors = f.layers = 1;
+    f.files = 4 * GB;
+    f.address = 1 * GB;
+    f.wanted = 118;
+    plan_make(&f, &pinned, &p);
+    plan_advise(&f, &p);
+    assert_true(p.fits && p.mode == LR_LOAD_STREAM && p.streamed);
+    assert_int_equal(p.n_advice, 1);
+    assert_string_equal(p.advice[0],
+                        "with 3.12 GB more of addresses no token would wait for the disk: raise ulimit -v");
+    f.budget = 2 * GB; /* then memory is what is short */
+    plan_make(&f, &pinned, &p);
+    plan_advise(&f, &p);
+    assert_non_null(strstr(p.advice[0], "more free memory no token would wait"));
 }
 
 /* ---- models drawn at random */
@@ -119,10 +198,13 @@ static void add_tensor(struct drawn *d, enum weight_kind kind, uint32_t layer, u
     d->tensors[i] = (struct plan_tensor){r, kind, layer, kind == WEIGHT_ESSENTIAL || kind == WEIGHT_ROWS};
 }
 
-static void chunk_session(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv, uint64_t *work) {
+static enum lr_status chunk_session(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                    uint64_t *work, struct lr_error *err) {
     uint64_t per = *(const uint64_t *)ctx;
     *kv = context * per;
+    (void)err;
     *work = chunk * per * 2 + 1000;
+    return LR_OK;
 }
 
 static void draw_model(struct drawn *d, uint64_t *state, const uint64_t *per) {
@@ -238,6 +320,30 @@ static void more_memory_reads_less(void **state) {
     }
 }
 
+/* What no program that is closed would give is not asked for: a byte decides. */
+static void no_more_is_advised_than_the_machine_has(void **state) {
+    (void)state;
+    static struct drawn d;
+    struct lr_plan mapped, p;
+    uint64_t seed = 5, per = 500;
+    do draw_model(&d, &seed, &per);
+    while (place_pass_bytes(&d.facts) < 300 * MB);
+    d.facts.wanted = 64;
+    d.facts.budget = 140 * MB;
+    d.facts.load = LR_LOAD_MAP;
+    plan_judge(&d.facts, &mapped);
+    const uint64_t all = memory_for_budget(mapped.least);
+    d.facts.load = LR_LOAD_STREAM;
+    for (int below = -1; below <= 1; below++) {
+        d.facts.machine = all - (uint64_t)below;
+        plan_make(&d.facts, d.pinned, &p);
+        assert_true(p.fits && p.streamed > 0);
+        plan_advise(&d.facts, &p);
+        assert_int_equal(strstr(p.advice[0], "close other programs") != NULL, below <= 0);
+        assert_int_equal(strstr(p.advice[0], "this machine has") != NULL, below > 0);
+    }
+}
+
 /* With less memory than when the ring was made pins make room for it as it is, not as it would be made now.
  */
 static void a_ring_that_is_there_counts_whole(void **state) {
@@ -261,6 +367,33 @@ static void a_ring_that_is_there_counts_whole(void **state) {
     assert_int_equal(now.ring, first.ring);
     assert_true(now.pins > 0);
     check_plan(&d, &now);
+}
+
+/* Where the whole context of a session that is open does not fit any more, as a little of the memory it was
+ * planned by was taken, what is left is pinned nevertheless. */
+static void a_context_that_no_longer_fits_leaves_the_pins(void **state) {
+    (void)state;
+    static struct drawn d;
+    struct lr_plan first, now;
+    uint64_t seed = 5, per = 100000;
+    do draw_model(&d, &seed, &per);
+    while (place_pass_bytes(&d.facts) < 300 * MB);
+    d.facts.load = LR_LOAD_STREAM;
+    d.facts.wanted = 0;
+    d.facts.budget = 150 * MB;
+    d.facts.filled = 64;
+    plan_make(&d.facts, d.pinned, &first);
+    assert_true(first.fits && first.context > 64 && first.pinned > 0);
+    d.facts.wanted = first.context;
+    d.facts.chunk = first.chunk;
+    d.facts.open = true;
+    d.facts.budget = first.least - 1 * MB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_false(now.fits);
+    assert_true(now.pinned > 0 && now.need <= d.facts.budget && now.ring > 0);
+    d.facts.open = false; /* before it is, nothing is placed */
+    plan_make(&d.facts, d.pinned, &now);
+    assert_int_equal(now.pinned, 0);
 }
 
 /* A copy of one tensor may have 8 GB: beyond that a forced copy is refused by name, and pins end there. */
@@ -290,8 +423,8 @@ static void no_copy_of_a_tensor_is_above_the_policys_limit(void **state) {
         plan_make(&d.facts, d.pinned, &p);
         assert_int_equal(plan_refuse(&d.facts, &p, &err), LR_EMEMORY);
         assert_string_equal(err.message,
-                            "Single tensor allocation too large: 'lm_head.weight' has 8,589,942,784 bytes "
-                            "(8.00 GB), a copy may have 8.00 GB (without --load it would be mapped: needs "
+                            "Single tensor allocation too large: a copy of 'lm_head.weight': 8,589,942,784 "
+                            "bytes (8.00 GB), 8.00 GB at most (without --load it would be mapped: needs "
                             "8.51 GB)");
     }
 }
@@ -357,9 +490,13 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plan_finds_the_context_that_fits),
         cmocka_unit_test(the_limit_that_is_named_suffices),
+        cmocka_unit_test(a_refusal_names_what_is_short),
+        cmocka_unit_test(short_addresses_are_named_where_it_streams),
         cmocka_unit_test(every_plan_keeps_its_promises),
         cmocka_unit_test(more_memory_reads_less),
+        cmocka_unit_test(no_more_is_advised_than_the_machine_has),
         cmocka_unit_test(a_ring_that_is_there_counts_whole),
+        cmocka_unit_test(a_context_that_no_longer_fits_leaves_the_pins),
         cmocka_unit_test(no_copy_of_a_tensor_is_above_the_policys_limit),
         cmocka_unit_test(large_blocks_are_no_need),
         cmocka_unit_test(a_ring_holds_one_pass),

@@ -1,5 +1,6 @@
 #include "support/support.h"
 
+#include "support/folder.h"
 #include "support/safetensors.h"
 
 #include "base/mem.h"
@@ -9,20 +10,6 @@
 
 static struct lr_error err;
 static struct st_header h;
-static char *folder, path[4200];
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = support_make_folder();
-    snprintf(path, sizeof path, "%s/m", folder);
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    support_remove_folder(folder);
-    return 0;
-}
 
 /* Parses a file of `header` and `data_len` bytes of data, in memory. */
 static enum lr_status parse(const char *header, size_t data_len) {
@@ -205,7 +192,7 @@ static void the_header_is_json(void **state) {
 
 static enum lr_status open_raw(uint64_t length, const char *header) {
     support_write_raw_safetensors(folder, "m", length, header, NULL, 0);
-    return st_header_open(path, &h, &err);
+    return st_header_open(at("m"), &h, &err);
 }
 
 static void ends_with(const char *tail) {
@@ -225,18 +212,18 @@ static void lengths_are_checked(void **state) {
         "/m: the header is said to have 18,446,744,073,709,551,615 bytes, at most 100,000,000 are read (not "
         "a safetensors file?)");
     support_write_file(folder, "m", "1234567", 7);
-    assert_int_equal(st_header_open(path, &h, &err), LR_EMODEL);
+    assert_int_equal(st_header_open(at("m"), &h, &err), LR_EMODEL);
     ends_with("/m has 7 bytes, a safetensors file has at least 8 (a download cut short?)");
     support_write_file(folder, "m", "", 0);
-    assert_int_equal(st_header_open(path, &h, &err), LR_EMODEL);
+    assert_int_equal(st_header_open(at("m"), &h, &err), LR_EMODEL);
     ends_with("/m has 0 bytes, a safetensors file has at least 8 (a download cut short?)");
     support_write_file(folder, "m", "<!doctype html>\n<html>", 22);
-    assert_int_equal(st_header_open(path, &h, &err), LR_EMODEL);
+    assert_int_equal(st_header_open(at("m"), &h, &err), LR_EMODEL);
     ends_with(
         "/m is not a safetensors file but a web page (a download that failed?): download the file again");
     assert_int_equal(st_header_open(folder, &h, &err), LR_EMODEL);
-    unlink(path);
-    assert_int_equal(st_header_open(path, &h, &err), LR_EMODEL);
+    unlink(at("m"));
+    assert_int_equal(st_header_open(at("m"), &h, &err), LR_EMODEL);
     ends_with("/m: cannot be opened: No such file or directory");
 }
 
@@ -265,7 +252,7 @@ static void git_lfs_pointers(void **state) {
         "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n"
         "size 4976698672\n";
     support_write_file(folder, "m", pointer, sizeof pointer - 1);
-    assert_int_equal(st_header_open(path, &h, &err), LR_EMODEL);
+    assert_int_equal(st_header_open(at("m"), &h, &err), LR_EMODEL);
     char tail[4300];
     snprintf(tail, sizeof tail,
              "/m is a Git LFS pointer, not the file itself; fetch it with: git -C '%s' lfs pull", folder);
@@ -281,10 +268,10 @@ static void data_begins_at_any_byte(void **state) {
     const struct support_tensor t = {"a", "F32", 1, {3}, values, sizeof values};
     for (unsigned mod = 0; mod < 8; mod++) {
         support_write_safetensors(folder, "m", &t, 1, mod);
-        assert_int_equal(st_header_open(path, &h, &err), LR_OK);
+        assert_int_equal(st_header_open(at("m"), &h, &err), LR_OK);
         assert_int_equal(h.data_begin % 8, mod);
         size_t len;
-        char *file = support_read_file(path, &len);
+        char *file = support_read_file(at("m"), &len);
         assert_memory_equal(file + h.tensors[0].offset, values, sizeof values);
         free(file);
         st_header_close(&h);
@@ -299,7 +286,7 @@ static void every_allocation_may_fail(void **state) {
     long n = 0;
     do {
         lr_mem_fail_after(++n, 0);
-        status = st_header_open(path, &h, &err);
+        status = st_header_open(at("m"), &h, &err);
         lr_mem_fail_after(0, 0);
         assert_true(status == LR_OK || (status == LR_EMEMORY && !h.tensors && !h.names));
     } while (status != LR_OK);
@@ -333,5 +320,5 @@ int main(void) {
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(a_real_file),
     };
-    return cmocka_run_group_tests_name("safetensors", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("safetensors", tests, folder_setup, folder_teardown);
 }

@@ -195,6 +195,47 @@ static void logprobs_and_top(void **state) {
     assert_int_equal(sampler_top(logits, 5, 0, top), 0);
 }
 
+static float draw_logit(uint64_t *seed) {
+    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (float)((double)(*seed >> 40) / 1e6 - 8); /* -8 to 8.8 */
+}
+
+/* Pieces of any length add up to the same bits, and to what the formula says. */
+static void sums_do_not_depend_on_pieces(void **state) {
+    (void)state;
+    enum { N = 3000 };
+    float logits[N];
+    uint64_t seed = 7;
+    double plain = 0;
+    for (int i = 0; i < N; i++) {
+        logits[i] = draw_logit(&seed) + (float)i / 300; /* the greatest comes again and again */
+        plain += exp((double)logits[i]);
+    }
+    float whole = sampler_logprob(logits, N, 77);
+    assert_true(fabs((double)whole - ((double)logits[77] - log(plain))) < 1e-6);
+    for (size_t piece = 1; piece < N; piece += 1 + piece / 2) {
+        struct log_sum s = log_sum_begin();
+        for (size_t at = 0; at < N; at += piece)
+            log_sum_add(&s, logits + at, N - at < piece ? N - at : piece);
+        assert_true((float)((double)logits[77] - log_sum_value(&s)) == whole);
+    }
+}
+
+static void sums_of_what_is_not_finite(void **state) {
+    (void)state;
+    const float inf = (float)INFINITY;
+    assert_true(sampler_logprob((const float[]){-inf, 1, -inf, 1}, 4, 1) == (float)-log(2));
+    assert_true(sampler_logprob((const float[]){-inf, 1, -inf, 1}, 4, 0) == -inf);
+    assert_true(sampler_logprob((const float[]){-3e38f, 3e38f}, 2, 1) == 0);
+    assert_true(isnan(sampler_logprob((const float[]){-inf, -inf}, 2, 1)));
+    assert_true(isnan(sampler_logprob((const float[]){1, inf, 2}, 3, 0)));
+    for (int i = 0; i < 3; i++) {
+        float logits[] = {1, 2, 3};
+        logits[i] = (float)NAN;
+        assert_true(isnan(sampler_logprob(logits, 3, 1)));
+    }
+}
+
 static void options_out_of_range_are_named(void **state) {
     (void)state;
     struct lr_sampling bad[8];
@@ -226,6 +267,8 @@ int main(void) {
         cmocka_unit_test(same_seed_same_draws),
         cmocka_unit_test(greedy_takes_the_first_of_the_greatest),
         cmocka_unit_test(logprobs_and_top),
+        cmocka_unit_test(sums_do_not_depend_on_pieces),
+        cmocka_unit_test(sums_of_what_is_not_finite),
         cmocka_unit_test(options_out_of_range_are_named),
     };
     return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
