@@ -259,7 +259,8 @@ void store_unpin(struct store *s, const uint64_t *pinned) {
 /* ---- bringing mapped files in */
 
 void store_want(struct store *s, size_t begin, size_t end) {
-    if (!s->ahead.request && ahead_open(s->files, s->maps, s->catalog->n_files, &s->ahead, NULL) != LR_OK) return;
+    if (!s->ahead.request && ahead_open(s->files, s->maps, s->catalog->n_files, &s->ahead, NULL) != LR_OK)
+        return;
     for (size_t i = begin; i < end; i++) {
         const struct tensor_record *t = s->tensors[i].record;
         if (s->tensors[i].kind != WEIGHT_ROWS)
