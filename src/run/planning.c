@@ -43,9 +43,12 @@ static uint64_t fixed_bytes(struct lr_engine *e, uint64_t own, uint64_t tokenize
     return e->fixed;
 }
 
-static uint64_t address_room(const struct memory_info *m) {
+/* Files that are mapped already are so still, or are given back. */
+static uint64_t address_room(const struct lr_engine *e, const struct memory_info *m) {
     if (m->address_limit == MEMORY_UNLIMITED) return UINT64_MAX;
-    return m->own_address < m->address_limit ? m->address_limit - m->own_address : 0;
+    uint64_t mapped = e->store.mode == LR_LOAD_MAP ? store_file_bytes(&e->store) : 0;
+    uint64_t others = m->own_address > mapped ? m->own_address - mapped : 0;
+    return others < m->address_limit ? m->address_limit - others : 0;
 }
 
 enum lr_status planning_facts(struct lr_engine *e, const struct lr_session_options *options, bool rates,
@@ -60,7 +63,7 @@ enum lr_status planning_facts(struct lr_engine *e, const struct lr_session_optio
         .ours = memory.own_anonymous + memory.room,
         .machine = memory.mem_total,
         .bound = memory.bound,
-        .address = address_room(&memory),
+        .address = address_room(e, &memory),
         .files = store_file_bytes(&e->store),
         .load = e->options.load,
         .ring = e->store.mode == LR_LOAD_STREAM ? e->store.setup.ring.slot * e->store.setup.ring.slots : 0,

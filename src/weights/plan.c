@@ -49,10 +49,12 @@ static uint64_t beside(const struct plan_facts *f, enum lr_load mode) {
     }
 }
 
-/* Addresses: mapping takes them for whole files. */
+/* Addresses: mapping takes them for whole files, streaming some for the stacks of readers and the ring's
+ * alignment. */
 static uint64_t addresses(const struct plan_facts *f, enum lr_load mode, uint64_t owned) {
-    uint64_t sum;
+    uint64_t sum, more = mode == LR_LOAD_STREAM ? 2 * PAGES_LARGE : 0;
     if (lr_add_u64(owned, mode == LR_LOAD_MAP ? f->files : beside(f, mode), &sum)) return UINT64_MAX;
+    if (lr_add_u64(sum, more, &sum)) return UINT64_MAX;
     return sum > f->opening ? sum : f->opening;
 }
 
