@@ -12,6 +12,7 @@
 struct memory_facts {
     struct lr_buf root;
     struct facts_file meminfo, overcommit, status, limits, pressure;
+    struct facts_counter stalled;
     struct memory_groups groups;
 };
 
@@ -105,11 +106,12 @@ enum lr_status memory_facts_read(struct memory_facts *f, uint64_t user_limit, st
     return LR_OK;
 }
 
-enum lr_status memory_facts_stalls(struct memory_facts *f, uint64_t *stalls, struct lr_error *err) {
+enum lr_status memory_facts_strain(struct memory_facts *f, struct memory_strain *out, struct lr_error *err) {
     struct lr_str text;
+    *out = (struct memory_strain){0};
     LR_TRY(facts_file_read(&f->pressure, &text, err));
-    *stalls = facts_full_stall(text);
-    return memory_groups_stalls(&f->groups, stalls, err);
+    out->machine_us = facts_grown(&f->stalled, text.len > 0, facts_full_stall(text));
+    return memory_groups_strain(&f->groups, &out->groups_us, &out->limit_met, err);
 }
 
 /* ---- opening and closing */

@@ -46,9 +46,14 @@ struct memory_facts;
 enum lr_status memory_facts_open(const char *root, struct memory_facts **out, struct lr_error *err);
 enum lr_status memory_facts_read(struct memory_facts *f, uint64_t user_limit, struct memory_info *out,
                                  struct lr_error *err);
-/* A number that grows whenever work has stood still for want of memory, from what the kernel has of it: PSI
- * of the machine and the groups, and the groups' memory.events. For comparing with the one before. */
-enum lr_status memory_facts_stalls(struct memory_facts *f, uint64_t *stalls, struct lr_error *err);
+/* What the kernel itself says of want of memory, since the last call; some microseconds each time. 0 and
+ * false the first time, and where it does not say. */
+struct memory_strain {
+    uint64_t machine_us; /* for which all work of the machine stood still for memory (PSI "full") */
+    uint64_t groups_us;  /* likewise the work of one of the groups, the most */
+    bool limit_met;      /* a group's memory met its limit, page cache included: something had to go */
+};
+enum lr_status memory_facts_strain(struct memory_facts *f, struct memory_strain *out, struct lr_error *err);
 void memory_facts_close(struct memory_facts *f);
 
 /* Own + room that it takes for the budget to be `budget`: the inverse of what is told above. */

@@ -16,7 +16,8 @@ struct group_files {
     const char *kernel;    /* in memory.stat */
     const char *kernel_usage;
     const char *kernel_parts[5]; /* in memory.stat, where neither of the two stands (before Linux 5.18) */
-    const char *pressure, *events;
+    const char *pressure;
+    const char *events, *met[3]; /* how often a limit was met: counts in `events`, or all that it says */
 };
 
 static const struct group_files version1 = {
@@ -25,6 +26,7 @@ static const struct group_files version1 = {
     .unreclaimable = {"total_active_anon", "total_inactive_anon", "total_unevictable"},
     .inherited = "hierarchical_memory_limit",
     .kernel_usage = "memory.kmem.usage_in_bytes",
+    .events = "memory.failcnt",
 };
 static const struct group_files version2 = {
     .limits = {"memory.max", "memory.high"},
@@ -34,12 +36,14 @@ static const struct group_files version2 = {
     .kernel_parts = {"kernel_stack", "pagetables", "percpu", "slab"},
     .pressure = "memory.pressure",
     .events = "memory.events",
+    .met = {"high", "max"},
 };
 
 struct memory_group {
     const struct group_files *files;
     struct facts_file limits[2], usage, stat, kernel_usage, pressure,
         events; /* named where files names them */
+    struct facts_counter stalled, met;
 };
 
 /* ---- finding them */
@@ -193,14 +197,32 @@ enum lr_status memory_groups_read(struct memory_groups *g, const char *root, uin
     return LR_OK;
 }
 
-enum lr_status memory_groups_stalls(struct memory_groups *g, uint64_t *sum, struct lr_error *err) {
-    static const char *const met[] = {"high", "max", NULL};
+/* What one group stood still for, and whether it met its limit, since this was read last. */
+static enum lr_status read_strain(struct memory_group *m, uint64_t *stalled_us, bool *limit_met,
+                                  struct lr_error *err) {
+    struct lr_str text;
+    uint64_t met = 0;
+    LR_TRY(facts_file_read(&m->pressure, &text, err));
+    *stalled_us = facts_grown(&m->stalled, text.len > 0, facts_full_stall(text));
+    LR_TRY(facts_file_read(&m->events, &text, err));
+    if (m->files->met[0])
+        met = sum_of(text, m->files->met);
+    else
+        facts_number(text, &met);
+    *limit_met = facts_grown(&m->met, text.len > 0, met) > 0;
+    return LR_OK;
+}
+
+enum lr_status memory_groups_strain(struct memory_groups *g, uint64_t *stalled_us, bool *limit_met,
+                                    struct lr_error *err) {
+    *stalled_us = 0;
+    *limit_met = false;
     for (size_t i = 0; i < g->count; i++) {
-        struct lr_str text;
-        LR_TRY(facts_file_read(&g->all[i].pressure, &text, err));
-        *sum += facts_full_stall(text);
-        LR_TRY(facts_file_read(&g->all[i].events, &text, err));
-        *sum += sum_of(text, met);
+        uint64_t us;
+        bool met;
+        LR_TRY(read_strain(&g->all[i], &us, &met, err));
+        if (us > *stalled_us) *stalled_us = us; /* a group's is also that of those above it */
+        *limit_met |= met;
     }
     return LR_OK;
 }
