@@ -83,10 +83,11 @@ static void conclude(uint64_t user_limit, struct memory_info *m) {
     uint64_t user_room = user_limit ? memory_left(user_limit, m->own_anonymous) : MEMORY_UNLIMITED;
     m->user_limited = user_room < m->room;
     m->room = memory_smaller(m->room, user_room);
-    uint64_t ours;
-    if (lr_add_u64(m->own_anonymous, m->room, &ours)) ours = UINT64_MAX;
-    uint64_t reserve = ours / 100 > LEAST_RESERVE ? ours / 100 : LEAST_RESERVE;
-    m->budget = memory_left(ours, reserve);
+    if (lr_add_u64(m->own_anonymous, m->room, &m->ours)) m->ours = UINT64_MAX;
+    if (user_limit) m->ours = memory_smaller(m->ours, user_limit);
+    m->ours = memory_left(m->ours, m->cgroup_over);
+    uint64_t reserve = m->ours / 100 > LEAST_RESERVE ? m->ours / 100 : LEAST_RESERVE;
+    m->budget = memory_left(m->ours, reserve);
 }
 
 uint64_t memory_for_budget(uint64_t budget) {
@@ -101,7 +102,12 @@ enum lr_status memory_facts_read(struct memory_facts *f, uint64_t user_limit, st
     LR_TRY(read_meminfo(f, out, err));
     LR_TRY(read_own(f, out, err));
     LR_TRY(read_limits(f, out, err));
-    LR_TRY(memory_groups_read(&f->groups, f->root.data, &out->cgroup_limit, &out->cgroup_room, err));
+    struct group_room groups;
+    LR_TRY(memory_groups_read(&f->groups, f->root.data, &groups, err));
+    out->cgroup_limit = groups.limit;
+    out->cgroup_room = groups.room;
+    out->cgroup_over = groups.over;
+    out->cgroup_refaults = groups.refaults;
     conclude(user_limit, out);
     return LR_OK;
 }

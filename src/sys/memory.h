@@ -3,8 +3,8 @@
  *
  * Room = min(MemAvailable; for every cgroup from our own to the topmost that is visible: limit - used;
  * CommitLimit - Committed_AS where overcommit is off; RLIMIT_DATA - our own data segment; the user's limit -
- * our own anonymous bytes). Budget = own anonymous bytes + room - a reserve (the larger of 16 MiB and 1 % of
- * own + room).
+ * our own anonymous bytes). Ours = own anonymous bytes + room, less what a group's limit or the user's is
+ * exceeded by already. Budget = ours - a reserve (the larger of 16 MiB and 1 % of it).
  *
  * Used, of a group, is active_anon + inactive_anon + unevictable + kernel: the lists that cannot be reclaimed
  * without swap; a locked page is on the last of the three alone. Its page cache is not used. */
@@ -29,8 +29,12 @@ struct memory_info {
     uint64_t own_anonymous; /* our own anonymous resident bytes (RssAnon) */
     uint64_t own_data;      /* what counts against RLIMIT_DATA: private writable addresses (VmData) */
     uint64_t own_address;   /* our own address space (VmSize) */
-    uint64_t room, budget;  /* as above */
-    bool user_limited;      /* the user's limit is what bounds the room */
+    uint64_t
+        cgroup_over; /* the most that a group uses beyond its limit: one that was set later, or memory.high */
+    uint64_t
+        cgroup_refaults; /* pages that a group with a limit lost and got again since facts were read last */
+    uint64_t room, ours, budget; /* as above */
+    bool user_limited;           /* the user's limit is what bounds the room */
 };
 
 /* Reads the facts below `root` ("" for the machine itself; tests give a fixture tree with proc/ and sys/

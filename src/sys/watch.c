@@ -5,10 +5,13 @@
 /* With less than one part in so many available the machine itself is short of memory. */
 #define SHORT_SHARE 8
 
+/* And so many pages between two looks are a working set that does not fit its group. */
+#define REFAULTS 256
+
 struct watch {
     struct memory_facts *facts;
     uint64_t user_limit;
-    bool machine_short; /* at the last look */
+    bool machine_short, group_short; /* at the last look */
 };
 
 enum lr_status watch_look(struct watch *w, struct watch_look *out, struct lr_error *err) {
@@ -18,11 +21,13 @@ enum lr_status watch_look(struct watch *w, struct watch_look *out, struct lr_err
     *out = (struct watch_look){
         .room = m.room,
         .own_anonymous = m.own_anonymous,
+        .ours = m.ours,
         .budget = m.budget,
         .total = m.total,
         .swap_used_by_us = m.swap_used_by_us,
     };
     w->machine_short = m.mem_available < m.mem_total / SHORT_SHARE;
+    w->group_short = m.cgroup_refaults >= REFAULTS;
     return LR_OK;
 }
 
@@ -31,7 +36,8 @@ enum lr_status watch_strain(struct watch *w, struct watch_strain *out, struct lr
     *out = (struct watch_strain){0};
     LR_TRY(memory_facts_strain(w->facts, &s, err));
     uint64_t us = s.groups_us;
-    if ((w->machine_short || s.limit_met) && s.machine_us > us) us = s.machine_us;
+    bool ours = w->machine_short || w->group_short || s.limit_met;
+    if (ours && s.machine_us > us) us = s.machine_us;
     *out = (struct watch_strain){(double)us * 1e-6, s.limit_met};
     return LR_OK;
 }

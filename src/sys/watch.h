@@ -10,17 +10,18 @@ struct watch;
 
 struct watch_look {
     uint64_t room;          /* as in struct memory_info, now: without the reserve */
-    uint64_t own_anonymous; /* likewise */
-    uint64_t budget;        /* own + room - reserve, as memory_read() has it */
-    uint64_t total;         /* MemTotal or the smallest cgroup limit */
+    uint64_t own_anonymous; /* likewise, as are: */
+    uint64_t ours, budget;
+    uint64_t total; /* MemTotal or the smallest cgroup limit */
     uint64_t swap_used_by_us;
 };
 
 /* What the kernel says of want of memory since it was asked last (nothing where it says nothing). */
 struct watch_strain {
-    double stalled; /* seconds for which all work stood still for memory that we have a part in: of one of
-                     * our groups; of the machine, where that is short of memory or a group of ours has just
-                     * met its limit (else it is another group's trouble) */
+    double
+        stalled;    /* seconds for which all work stood still for memory that we have a part in: of one of
+                     * our groups; of the machine, where that is short of memory, or a group of ours has just
+                     * met its limit or gets again and again what it has lost (else it is another's trouble) */
     bool limit_met; /* a group of ours met its limit. A hint: page cache that fills a group meets it too */
 };
 

@@ -336,6 +336,23 @@ static void the_machines_strain_is_not_always_ours(void **state) {
     look_at(w, root, 0);
     say(root, "proc/pressure/memory", "full avg10=0.00 total=4000\n");
     assert_true(fabs(strain_of(w).stalled - 1e-3) < 1e-9);
+    say_available(root, 12 << 20);
+    static const struct {
+        unsigned refaults;
+        bool ours;
+    } rows2[] = {{1000, false}, {1255, false}, {1511, true}, {1511, false}, {7000, true}, {0, false}};
+    for (size_t i = 0; i < sizeof rows2 / sizeof *rows2; i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "hierarchical_memory_limit 1073741824\ntotal_workingset_refault_file %u\n"
+                 "total_active_anon 0\n",
+                 rows2[i].refaults);
+        say(root, OWN "/memory.stat", text);
+        look_at(w, root, 0);
+        snprintf(text, sizeof text, "full avg10=0.00 total=%zu\n", 5000 + 1000 * i);
+        say(root, "proc/pressure/memory", text);
+        if ((strain_of(w).stalled > 0) != rows2[i].ours) fail_msg("refaults, row %zu", i);
+    }
     watch_close(w);
     support_remove_folder(root);
 }
