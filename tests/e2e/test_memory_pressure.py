@@ -203,15 +203,12 @@ def test_memory_that_is_there_from_the_middle_on_is_used(large, wanted):
 def test_mapped_weights_that_are_dropped_are_pinned(large, wanted, limit):
     """All fits and is mapped; then the limit falls below it, and not page after page is read again for each token."""
     make_cold(large)
-    with cgroup.Group(1024 * MIB) as group:
-        run = Beside(group, plain(large, "-c", "1024", n=LONG))
-        try:
-            run.wait_for_ids()
-            time.sleep(0.5)
-            group.set_limit(limit * MIB)
-            ids, err = run.finish()
-        finally:
-            run.close()
+    with Beside() as run:
+        run.start(args(large, "-c", "1024", n=LONG))
+        run.wait_for_ids()
+        time.sleep(0.5)
+        run.group.set_limit(limit * MIB)
+        ids, err = run.finish()
     assert ids == wanted
     left = re.findall(r"the system drops mapped weights .*: from now on (\d+) MiB are kept in memory and (\d+) MiB are read", err)
     assert len(left) == 1 and int(left[0][0]) > limit // 2, err
