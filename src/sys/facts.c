@@ -154,6 +154,12 @@ uint64_t facts_full_stall(struct lr_str text) {
     return 0;
 }
 
+uint64_t facts_grown(struct facts_counter *c, bool there, uint64_t now) {
+    uint64_t grown = there && c->known && now > c->last ? now - c->last : 0;
+    *c = (struct facts_counter){now, there};
+    return grown;
+}
+
 uint32_t facts_cpus_count(const struct facts_cpus *set) {
     uint32_t n = 0;
     for (size_t i = 0; i < FACTS_MAX_CPUS / 64; i++) n += (uint32_t)__builtin_popcountll(set->bits[i]);

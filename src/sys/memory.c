@@ -12,6 +12,7 @@
 struct memory_facts {
     struct lr_buf root;
     struct facts_file meminfo, overcommit, status, limits, pressure;
+    struct facts_counter stalled;
     struct memory_groups groups;
 };
 
@@ -91,10 +92,11 @@ static void conclude(uint64_t user_limit, struct memory_info *m) {
     bound_room(m, m->cgroup_room, MEMORY_BY_GROUP);
     bound_room(m, memory_left(m->data_limit, m->own_data), MEMORY_BY_DATA_LIMIT);
     if (user_limit) bound_room(m, memory_left(user_limit, m->own_anonymous), MEMORY_BY_USER);
-    uint64_t ours;
-    if (lr_add_u64(m->own_anonymous, m->room, &ours)) ours = UINT64_MAX;
-    uint64_t reserve = ours / 100 > LEAST_RESERVE ? ours / 100 : LEAST_RESERVE;
-    m->budget = memory_left(ours, reserve);
+    if (lr_add_u64(m->own_anonymous, m->room, &m->ours)) m->ours = UINT64_MAX;
+    if (user_limit) m->ours = memory_smaller(m->ours, user_limit);
+    m->ours = memory_left(m->ours, m->cgroup_over);
+    uint64_t reserve = m->ours / 100 > LEAST_RESERVE ? m->ours / 100 : LEAST_RESERVE;
+    m->budget = memory_left(m->ours, reserve);
 }
 
 uint64_t memory_for_budget(uint64_t budget) {
@@ -109,16 +111,22 @@ enum lr_status memory_facts_read(struct memory_facts *f, uint64_t user_limit, st
     LR_TRY(read_meminfo(f, out, err));
     LR_TRY(read_own(f, out, err));
     LR_TRY(read_limits(f, out, err));
-    LR_TRY(memory_groups_read(&f->groups, f->root.data, &out->cgroup_limit, &out->cgroup_room, err));
+    struct group_room groups;
+    LR_TRY(memory_groups_read(&f->groups, f->root.data, &groups, err));
+    out->cgroup_limit = groups.limit;
+    out->cgroup_room = groups.room;
+    out->cgroup_over = groups.over;
+    out->refaults = groups.refaults;
     conclude(user_limit, out);
     return LR_OK;
 }
 
-enum lr_status memory_facts_stalls(struct memory_facts *f, uint64_t *stalls, struct lr_error *err) {
+enum lr_status memory_facts_strain(struct memory_facts *f, struct memory_strain *out, struct lr_error *err) {
     struct lr_str text;
+    *out = (struct memory_strain){0};
     LR_TRY(facts_file_read(&f->pressure, &text, err));
-    *stalls = facts_full_stall(text);
-    return memory_groups_stalls(&f->groups, stalls, err);
+    out->machine_us = facts_grown(&f->stalled, text.len > 0, facts_full_stall(text));
+    return memory_groups_strain(&f->groups, &out->groups_us, &out->limit_met, err);
 }
 
 /* ---- opening and closing */

@@ -10,6 +10,7 @@
 #define CHUNK_STREAM 512u  /* where each pass waits for the disk, if it costs no more than a part in ... */
 #define CHUNK_SHARE  16u   /* ... this many of the budget */
 #define USEFUL       2048u /* positions: with fewer a model is rather streamed than mapped */
+#define RING_APART   4u    /* a ring is another one if it is larger or smaller by a part in so many */
 
 /* What the process owns with a context, pins and ring apart. */
 struct owned {
@@ -45,7 +46,7 @@ static uint64_t beside(const struct plan_facts *f, enum lr_load mode) {
     case LR_LOAD_RESIDENT:
         return place_resident_cost(f);
     default:
-        return 2 * ring.slot;
+        return place_pages(f, 2 * ring.slot);
     }
 }
 
@@ -136,17 +137,30 @@ static uint64_t room_in_addresses(const struct plan_facts *f, uint64_t used, uin
     return room < left ? room : left;
 }
 
+/* At most the half of what is left for weights. The ring that is there stays if it is about as large as one
+ * made now: with another one, what was read ahead is lost. */
+static uint64_t ring_bytes(const struct plan_facts *f, uint64_t room) {
+    struct ring_size ring = plan_ring(f, room / 2);
+    uint64_t bytes = place_pages(f, ring.slot * ring.slots), apart = bytes / RING_APART;
+    bool stays = f->ring <= room && f->ring >= bytes - apart && f->ring <= bytes + apart;
+    return stays ? f->ring : bytes;
+}
+
+/* What the process owns without pins and ring, with the KV caches as far as this plan is for. */
+static uint64_t owned_now(const struct plan_facts *f, const struct owned *o, const struct lr_plan *p) {
+    return o->sum - o->kv + p->kv_now - f->unfilled;
+}
+
 /* Pins what the budget leaves; without a ring if that is all. */
 static void place_streamed(const struct plan_facts *f, const struct owned *o, uint64_t *pinned,
                            struct lr_plan *out) {
-    uint64_t used = o->sum - o->kv + out->kv_now, room = used < f->budget ? f->budget - used : 0, bytes;
-    room = room_in_addresses(f, used, room);
+    uint64_t used = owned_now(f, o, out), room = used < f->budget ? f->budget - used : 0, bytes;
+    room = room_in_addresses(f, o->sum, room); /* the KV cache has all of its addresses */
     place_pins(f, room, pinned);
     place_sum(f, pinned, &bytes, &out->pins, &out->streamed);
     out->pinned = bytes;
     if (!out->streamed) return;
-    struct ring_size ring = plan_ring(f, room);
-    out->ring = f->ring ? f->ring : ring.slot * ring.slots;
+    out->ring = ring_bytes(f, room);
     place_pins(f, out->ring < room ? room - out->ring : 0, pinned);
     place_sum(f, pinned, &out->pinned, &out->pins, &out->streamed);
 }
@@ -192,7 +206,7 @@ static struct owned judge(const struct plan_facts *f, struct lr_plan *out) {
     struct owned o = owned_with(f, out->context, out->chunk);
     out->kv = o.kv;
     out->work = o.work;
-    out->fixed = f->fixed + place_vector_bytes(f);
+    out->fixed = f->fixed - f->unfilled + place_vector_bytes(f);
     out->least = least_need(f, out->mode, out->context, out->chunk);
     return o;
 }
@@ -203,7 +217,7 @@ void plan_judge(const struct plan_facts *f, struct lr_plan *out) {
 
 /* The parts and their sum. Reading the tokenizer comes first, when the rest is not there yet. */
 static void add_up(const struct plan_facts *f, const struct owned *o, struct lr_plan *out) {
-    if (o->sum == UINT64_MAX || lr_add_u64(o->sum - o->kv + out->kv_now, out->pins + out->ring, &out->need))
+    if (o->sum == UINT64_MAX || lr_add_u64(owned_now(f, o, out), out->pins + out->ring, &out->need))
         out->need = UINT64_MAX;
     if (out->need < f->opening + f->fixed) out->opening = f->opening + f->fixed - out->need;
     out->need += out->opening;

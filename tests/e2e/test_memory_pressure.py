@@ -197,3 +197,18 @@ def test_memory_that_is_there_from_the_middle_on_is_used(large, wanted):
     assert ids == wanted
     told = changes(err)
     assert told and told[-1][0] == "memory is free again" and told[-1][1] > 400, err
+
+
+@pytest.mark.parametrize("limit", [490, 400])
+def test_mapped_weights_that_are_dropped_are_pinned(large, wanted, limit):
+    """All fits and is mapped; then the limit falls below it, and not page after page is read again for each token."""
+    make_cold(large)
+    with Beside() as run:
+        run.start(args(large, "-c", "1024", n=LONG))
+        run.wait_for_ids()
+        time.sleep(0.5)
+        run.group.set_limit(limit * MIB)
+        ids, err = run.finish()
+    assert ids == wanted
+    left = re.findall(r"the system drops mapped weights .*: from now on (\d+) MiB are kept in memory and (\d+) MiB are read", err)
+    assert len(left) == 1 and int(left[0][0]) > limit // 2, err

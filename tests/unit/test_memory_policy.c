@@ -242,8 +242,8 @@ static void see_weight(const struct row *r, char *seen) {
     struct pins pins;
     struct lr_error err;
     if (pins_open(records, &all, 1, 4096, &pins, &err)) fail_msg("%s", err.message);
-    pins.available = tell_available;
-    pins.available_ctx = &available;
+    pins.growth.available = tell_available;
+    pins.growth.available_ctx = &available;
     snprintf(seen, TEXT, "%s", pins_grow(&pins, 0, all) ? "pinned" : "refused, and streamed");
     pins_close(&pins);
 }

@@ -344,29 +344,81 @@ static void no_more_is_advised_than_the_machine_has(void **state) {
     }
 }
 
-/* With less memory than when the ring was made pins make room for it as it is, not as it would be made now.
- */
-static void a_ring_that_is_there_counts_whole(void **state) {
+/* A model of which 280 MB are a part, streamed. */
+static void draw_streamed(struct drawn *d, const uint64_t *per) {
+    uint64_t seed = 5;
+    d->facts.n_tensors = 0;
+    do draw_model(d, &seed, per);
+    while (place_pass_bytes(&d->facts) < 300 * MB);
+    d->facts.load = LR_LOAD_STREAM;
+    d->facts.wanted = 64;
+    d->facts.budget = 280 * MB;
+}
+
+/* The ring that is there is kept while it is about as large as one would be made now, and counts as it is;
+ * with much less memory, or with all pinned, it is not. */
+static void a_ring_follows_the_budget(void **state) {
     (void)state;
     static struct drawn d;
     struct lr_plan first, now;
-    uint64_t seed = 5, per = 500;
-    d.facts.n_tensors = 0;
-    do draw_model(&d, &seed, &per);
-    while (place_pass_bytes(&d.facts) < 300 * MB);
-    d.facts.load = LR_LOAD_STREAM;
-    d.facts.wanted = 64;
-    d.facts.budget = 280 * MB;
+    uint64_t per = 500;
+    draw_streamed(&d, &per);
     plan_make(&d.facts, d.pinned, &first);
     assert_true(first.fits && first.ring > 0);
-    d.facts.budget = 140 * MB;
-    plan_make(&d.facts, d.pinned, &now);
-    assert_true(now.ring < first.ring);
     d.facts.ring = first.ring;
+    d.facts.budget = 250 * MB;
     plan_make(&d.facts, d.pinned, &now);
     assert_int_equal(now.ring, first.ring);
+    check_plan(&d, &now);
+    d.facts.budget = 140 * MB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_true(now.ring > 0 && now.ring < first.ring * 2 / 3);
     assert_true(now.pins > 0);
     check_plan(&d, &now);
+    d.facts.budget = 3 * GB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_int_equal(now.streamed, 0);
+    assert_int_equal(now.ring, 0);
+    d.facts.budget = 280 * MB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_int_equal(plan_ring(&d.facts, now.ring).slot * plan_ring(&d.facts, now.ring).slots, now.ring);
+}
+
+/* What pins and ring take where memory is taken by larger pages than most have. */
+static void large_pages_are_paid_for(void **state) {
+    (void)state;
+    static struct drawn d;
+    struct lr_plan p;
+    uint64_t per = 500, page = 65536, taken = 0;
+    draw_streamed(&d, &per);
+    d.facts.page = page;
+    plan_make(&d.facts, d.pinned, &p);
+    check_plan(&d, &p);
+    for (size_t i = 0; i < d.facts.n_tensors; i++) {
+        uint64_t bytes = units_bytes(&d.records[i], d.pinned[i]);
+        if (bytes) taken += (d.records[i].offset % 4096 + bytes + page - 1) / page * page;
+    }
+    assert_true(p.pins >= taken);
+    assert_int_equal(p.ring % page, 0);
+}
+
+/* Of other sessions what they use counts now, and all of it decides whether there is room for one more. */
+static void what_other_sessions_do_not_use_is_pinned(void **state) {
+    (void)state;
+    static struct drawn d;
+    struct lr_plan before, now;
+    uint64_t per = 500;
+    draw_streamed(&d, &per);
+    d.facts.fixed = 100 * MB;
+    plan_make(&d.facts, d.pinned, &before);
+    d.facts.unfilled = 60 * MB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_true(now.pinned > before.pinned + 55 * MB);
+    assert_true(now.fits && now.need <= d.facts.budget);
+    d.facts.fixed = 285 * MB;
+    d.facts.unfilled = 200 * MB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_false(now.fits);
 }
 
 /* Where the whole context of a session that is open does not fit any more, as a little of the memory it was
@@ -495,7 +547,9 @@ int main(void) {
         cmocka_unit_test(every_plan_keeps_its_promises),
         cmocka_unit_test(more_memory_reads_less),
         cmocka_unit_test(no_more_is_advised_than_the_machine_has),
-        cmocka_unit_test(a_ring_that_is_there_counts_whole),
+        cmocka_unit_test(a_ring_follows_the_budget),
+        cmocka_unit_test(large_pages_are_paid_for),
+        cmocka_unit_test(what_other_sessions_do_not_use_is_pinned),
         cmocka_unit_test(a_context_that_no_longer_fits_leaves_the_pins),
         cmocka_unit_test(no_copy_of_a_tensor_is_above_the_policys_limit),
         cmocka_unit_test(large_blocks_are_no_need),
