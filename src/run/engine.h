@@ -27,7 +27,7 @@ struct monitor {
     bool falling;         /* `ours` was less than before */
     bool limit_met;       /* by a group of ours, when the kernel was asked last */
     bool high;            /* memory usage was above the alarm at the last look */
-    double stalled;       /* share of about the last second in which work stood still for memory */
+    double stalled;       /* share of about the last second in which somebody waited for memory */
     struct ceiling ceiling;
     bool refused;       /* some pins, at least once: that was told */
     bool changing;      /* pins were given back or taken again, and that was not told yet */

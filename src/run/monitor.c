@@ -18,12 +18,12 @@
 #define SETTLED      0.5 /* seconds without a step: then a change of the pins is over and told ... */
 #define TOLD_LATEST  5.0 /* ... or so many after it began */
 #define GROW_SHARE   32u /* pins are taken again when at least one part in this many of the weights can be */
-/* Work that stands still for memory for so much of about a second is strain (measured: a fiftieth to a tenth
- * beside a program whose files do not stay in memory): some of what counts as free is needed. Then one part
- * in STRAIN_STEP of the pins is given back at a time, but half of what was used is kept; after CALM_SECONDS
- * without strain a part in RETURN_SHARE more may be used again. Where that is strain again the next try comes
- * after twice the time, up to CALM_MOST. */
-#define STALL_SHARE  0.02
+/* Where somebody waits for memory for so much of about a second there is strain: some of what counts as free
+ * is needed. (Measured: 0.5 to 25 % beside a program whose files do not stay in memory, nothing alone in a
+ * full group.) Then one part in STRAIN_STEP of the pins is given back at a time, but half of what was used is
+ * kept; after CALM_SECONDS without strain a part in RETURN_SHARE more may be used again. Where that is strain
+ * again the next try comes after twice the time, up to CALM_MOST. */
+#define STALL_SHARE  0.01
 #define STRAIN_STEP  16u
 #define STEP_SECONDS 0.3
 #define RETURN_SHARE 16u
@@ -85,10 +85,21 @@ static uint64_t slack(const struct watch_look *w) {
     return (w->ours - w->budget) / 2;
 }
 
-/* Plans with another budget and follows: fewer or more pins. */
-static enum lr_status follow(struct lr_engine *e, uint64_t budget, const char *why, struct lr_error *err) {
+/* The plan without what it would pin in addition here and there: while that is read nobody looks at memory.
+ */
+static void only_give_back(struct lr_engine *e) {
+    for (size_t i = 0; i < e->n_tensors; i++)
+        if (e->target[i] > e->store.pinned[i]) e->target[i] = e->store.pinned[i];
+    place_sum(&e->facts, e->target, &e->plan.pinned, &e->plan.pins, &e->plan.streamed);
+}
+
+/* Plans with another budget and follows: fewer pins, or more. A plan that does not fit has none: it goes on
+ * like that until there is room again. */
+static enum lr_status follow(struct lr_engine *e, uint64_t budget, bool more, const char *why,
+                             struct lr_error *err) {
     uint64_t before = e->plan.pinned;
     planning_with(e, budget);
+    if (!more) only_give_back(e);
     LR_TRY(loading_follow(e, err));
     monitor_changed(e, before, why);
     return LR_OK;
@@ -152,13 +163,13 @@ static enum lr_status follow_memory(struct lr_engine *e, const struct watch_look
     if (m->ceiling.bytes && m->ceiling.bytes < budget) budget = m->ceiling.bytes;
     if (taken || e->plan.need > budget + (why || m->limit_met ? 0 : slack(w))) {
         m->roomy = 0;
-        return follow(e, budget, why && !taken ? why : "memory is taken by other programs", err);
+        return follow(e, budget, false, why && !taken ? why : "memory is taken by other programs", err);
     }
     uint64_t spare = budget > e->plan.need ? budget - e->plan.need : 0;
     m->roomy = e->plan.streamed && spare > e->plan.weights / GROW_SHARE ? m->roomy + 1 : 0;
     if (m->roomy < ROOMY_LOOKS) return LR_OK;
     m->roomy = 0;
-    return follow(e, budget, "memory is free again", err);
+    return follow(e, budget, true, "memory is free again", err);
 }
 
 /* Asks the kernel; `*now`: what it says is a reason to look at once. A group that is full of page cache meets

@@ -21,7 +21,7 @@ void monitor_tell(const struct lr_engine *e, enum lr_log_level level, uint64_t b
 void monitor_changed(struct lr_engine *e, uint64_t before, const char *why);
 
 /* store_boundary_fn: looks at the interruption, and once in 100 ms at memory and files; sooner while others
- * take memory, or when the kernel says that work stands still for it. `ctx` is the engine. */
+ * take memory, or when the kernel says that somebody waits for it. `ctx` is the engine. */
 enum lr_status monitor_boundary(void *ctx, struct lr_error *err);
 /* Before a pass after which `positions` of the session's KV cache are in use: makes room for them, and
  * changes the mode where that must be. */

@@ -48,9 +48,9 @@ bool facts_value(struct lr_str text, const char *key, struct lr_str *value);
 uint64_t facts_count(struct lr_str text, const char *key);
 uint64_t facts_kb(struct lr_str text, const char *key);
 
-/* The microseconds in all for which everybody waited for memory, from a text such as /proc/pressure/memory:
- * the `total` of its line `full`; 0 when there is none. */
-uint64_t facts_full_stall(struct lr_str text);
+/* The microseconds in all for which somebody waited for memory, from a text such as /proc/pressure/memory:
+ * the `total` of its line `some`; 0 when there is none. */
+uint64_t facts_stall(struct lr_str text);
 
 /* A count of the kernel's that only grows, read again and again; {0} was never read. */
 struct facts_counter {

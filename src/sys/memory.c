@@ -125,7 +125,7 @@ enum lr_status memory_facts_strain(struct memory_facts *f, struct memory_strain 
     struct lr_str text;
     *out = (struct memory_strain){0};
     LR_TRY(facts_file_read(&f->pressure, &text, err));
-    out->machine_us = facts_grown(&f->stalled, text.len > 0, facts_full_stall(text));
+    out->machine_us = facts_grown(&f->stalled, text.len > 0, facts_stall(text));
     return memory_groups_strain(&f->groups, &out->groups_us, &out->limit_met, err);
 }
 

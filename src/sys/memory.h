@@ -56,8 +56,8 @@ enum lr_status memory_facts_read(struct memory_facts *f, uint64_t user_limit, st
 /* What the kernel itself says of want of memory, since the last call; some microseconds each time. 0 and
  * false the first time, and where it does not say. */
 struct memory_strain {
-    uint64_t machine_us; /* for which all work of the machine stood still for memory (PSI "full") */
-    uint64_t groups_us;  /* likewise the work of one of the groups, the most */
+    uint64_t machine_us; /* for which somebody on the machine waited for memory (PSI "some") */
+    uint64_t groups_us;  /* likewise in one of the groups, the most */
     bool limit_met;      /* a group's memory met its limit, page cache included: something had to go */
 };
 enum lr_status memory_facts_strain(struct memory_facts *f, struct memory_strain *out, struct lr_error *err);

@@ -204,13 +204,13 @@ enum lr_status memory_groups_read(struct memory_groups *g, const char *root, str
     return LR_OK;
 }
 
-/* What one group stood still for, and whether it met its limit, since this was read last. */
+/* How long somebody in one group waited, and whether it met its limit, since this was read last. */
 static enum lr_status read_strain(struct memory_group *m, uint64_t *stalled_us, bool *limit_met,
                                   struct lr_error *err) {
     struct lr_str text;
     uint64_t met = 0;
     LR_TRY(facts_file_read(&m->pressure, &text, err));
-    *stalled_us = facts_grown(&m->stalled, text.len > 0, facts_full_stall(text));
+    *stalled_us = facts_grown(&m->stalled, text.len > 0, facts_stall(text));
     LR_TRY(facts_file_read(&m->events, &text, err));
     if (m->files->met[0])
         met = sum_of(text, m->files->met);

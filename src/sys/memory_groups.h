@@ -27,8 +27,8 @@ struct group_room {
 /* Where we have been moved to another group, it finds the groups anew. */
 enum lr_status memory_groups_read(struct memory_groups *g, const char *root, struct group_room *out,
                                   struct lr_error *err);
-/* Of the groups that were read last, since the last call: the most microseconds for which one of them stood
- * still for memory (PSI, v2 alone), and whether one met its limit (memory.events' high and max; in v1
+/* Of the groups that were read last, since the last call: the most microseconds for which somebody in one of
+ * them waited for memory (PSI, v2 alone), and whether one met its limit (memory.events' high and max; in v1
  * memory.failcnt). */
 enum lr_status memory_groups_strain(struct memory_groups *g, uint64_t *stalled_us, bool *limit_met,
                                     struct lr_error *err);

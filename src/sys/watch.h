@@ -18,10 +18,9 @@ struct watch_look {
 
 /* What the kernel says of want of memory since it was asked last (nothing where it says nothing). */
 struct watch_strain {
-    double
-        stalled;    /* seconds for which all work stood still for memory that we have a part in: of one of
-                     * our groups; of the machine, where that is short of memory, or a group of ours has just
-                     * met its limit or gets again and again what it has lost (else it is another's trouble) */
+    double stalled; /* seconds for which somebody waited for memory that we have a part in: in one of our
+                     * groups; on the machine, where that is short of memory, or a group of ours has just met
+                     * its limit or gets again and again what it has lost (else it is another's trouble) */
     bool limit_met; /* a group of ours met its limit. A hint: page cache that fills a group meets it too */
 };
 

@@ -34,6 +34,20 @@ print("grown", flush=True)
 sys.stdin.read()
 """
 
+# Has a file in memory, says so, and reads pages of it at random until its input ends.
+READER = """
+import mmap, random, select, sys
+with open(sys.argv[1], "rb") as f:
+    m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
+pages = len(m) // 4096
+for i in range(pages):
+    m[i * 4096]
+print("grown", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    for i in range(100):
+        m[random.randrange(pages) * 4096]
+"""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def groups():
@@ -118,7 +132,10 @@ class Beside:
         self.first = first
 
     def grow(self, mib, rate):
-        self.other = subprocess.Popen([*self.inside, sys.executable, "-c", GROWER, str(mib), str(rate)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.start_other(GROWER, mib, rate)
+
+    def start_other(self, program, *words):
+        self.other = subprocess.Popen([*self.inside, sys.executable, "-c", program, *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.other.stdout.readline() == b"grown\n", "the other program was killed"
 
     def end_other(self):
@@ -212,3 +229,22 @@ def test_mapped_weights_that_are_dropped_are_pinned(large, wanted, limit):
     assert ids == wanted
     left = re.findall(r"the system drops mapped weights .*: from now on (\d+) MiB are kept in memory and (\d+) MiB are read", err)
     assert len(left) == 1 and int(left[0][0]) > limit // 2, err
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/pressure/memory"), reason="the kernel does not tell who waits for memory")
+def test_page_cache_that_another_program_needs_is_left_to_it(large, wanted, tmp_path):
+    """It counts as free; that somebody waits for it is told by the kernel."""
+    needed = tmp_path / "needed"
+    needed.write_bytes(os.urandom(160 * MIB))
+    make_cold(large)
+    disk.make_cold([str(needed)])
+    with Beside() as run:
+        run.group.set_limit(600 * MIB)
+        run.start_other(READER, needed)
+        run.start(args(large, "-c", "1024", "--load", "stream", n=LONG // 2))
+        run.wait_for_ids()
+        ids, err = run.finish()
+        run.end_other()
+    assert ids == wanted[:LONG // 2]
+    told = [now for why, now, _ in changes(err) if why == "memory is waited for"]
+    assert told and min(told) < 450, err

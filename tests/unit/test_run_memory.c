@@ -201,6 +201,37 @@ static void with_nothing_at_all_it_goes_on(void **state) {
     lr_engine_close(e);
 }
 
+static int64_t count_reads(void *ctx, uint64_t offset, uint64_t bytes) {
+    (void)offset;
+    (void)bytes;
+    atomic_fetch_add((atomic_int *)ctx, 1);
+    return INT64_MAX;
+}
+
+/* Memory that others take is given back at once: nothing is read meanwhile. */
+static void giving_back_reads_nothing(void **state) {
+    (void)state;
+    NEEDS_TRUE_MEMORY();
+    uint64_t limit = limit_for(95, 0);
+    struct lr_engine *e = open_engine(LR_LOAD_STREAM, limit);
+    struct lr_session *s = open_session(e, 0);
+    atomic_int reads = 0;
+    stream_reset(&e->store.stream);
+    disk_inject(count_reads, &reads);
+    for (int i = 1; i <= 20; i++) {
+        uint64_t before = pinned_now(e);
+        set_limit(e, limit - (uint64_t)i * MB);
+        e->monitor.limit_met = true; /* to the byte */
+        look_again(e, 1);
+        assert_true(pinned_now(e) <= before);
+    }
+    assert_int_equal(reads, 0);
+    disk_inject(NULL, NULL);
+    check_answer(s);
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
 /* ---- others in the same process */
 
 static void what_the_host_program_takes_is_given_back(void **state) {
@@ -503,7 +534,7 @@ static void wait_until_told(struct lr_engine *e) {
     assert_false(e->monitor.changing);
 }
 
-static void work_that_stands_still_gives_pins_back(void **state) {
+static void waiting_for_memory_gives_pins_back(void **state) {
     (void)state;
     struct lr_engine *e = open_engine(LR_LOAD_STREAM, 0);
     struct lr_session *s = open_session(e, 0);
@@ -513,12 +544,12 @@ static void work_that_stands_still_gives_pins_back(void **state) {
     changes = 0;
     uint64_t all = pinned_now(e), stalls = 0;
     for (int i = 0; i < 10; i++) {
-        set_stalls(stalls += 1000); /* 1 % of the time: work as usual */
+        set_stalls(stalls += 500); /* 0.5 % of the time: work as usual */
         boundary_after(e, 0.1, 0.1);
     }
     assert_int_equal(changes, 0);
     for (int i = 0; i < 4; i++) {
-        set_stalls(stalls += 8000); /* 8 %: soon that is a fiftieth of the last second */
+        set_stalls(stalls += 3300); /* 3.3 %: soon that is 1 % of the last second */
         boundary_after(e, 0.1, 0.01);
     }
     wait_until_told(e);
@@ -743,6 +774,7 @@ int main(void) {
         cmocka_unit_test(all_pinned_there_is_no_ring),
         cmocka_unit_test(the_ring_shrinks_with_the_budget),
         cmocka_unit_test(with_nothing_at_all_it_goes_on),
+        cmocka_unit_test(giving_back_reads_nothing),
         cmocka_unit_test(what_the_host_program_takes_is_given_back),
         cmocka_unit_test(two_engines_share_what_there_is),
         cmocka_unit_test(a_closed_session_counts_no_more),
@@ -750,7 +782,7 @@ int main(void) {
         cmocka_unit_test(a_second_session_where_addresses_are_short),
         cmocka_unit_test(dropped_weights_are_pinned),
         cmocka_unit_test(what_others_read_is_no_reason),
-        cmocka_unit_test(work_that_stands_still_gives_pins_back),
+        cmocka_unit_test(waiting_for_memory_gives_pins_back),
         cmocka_unit_test(signs_of_strain_are_followed_at_once),
         cmocka_unit_test(what_is_swapped_out_is_given_back),
         cmocka_unit_test(the_plan_is_asked_for_while_it_changes),

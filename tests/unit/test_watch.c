@@ -286,15 +286,15 @@ static void strain_is_what_grew(void **state) {
     say(root, "proc/self/cgroup", "0::/job\n");
     make_folders(root, V2);
     say_available(root, 1 << 20); /* of 16 GB: short */
-    say(root, "proc/pressure/memory", "some avg10=0.00 total=5\nfull avg10=0.00 avg60=0.00 total=7\n");
+    say(root, "proc/pressure/memory", "some avg10=0.00 avg60=0.00 total=7\nfull avg10=0.00 total=5\n");
     struct watch *w = open_watch(root);
     assert_true(strain_of(w).stalled == 0);
     static const struct strain_row rows[] = {
-        {"proc/pressure/memory", "some avg10=9.00 total=50\nfull avg10=0.00 total=7\n", 0, false},
-        {"proc/pressure/memory", "some avg10=9.00 total=50\nfull avg10=0.00 total=2007\n", 2e-3, false},
-        {V2 "/memory.pressure", "some avg10=0.00 total=3\nfull avg10=0.00 total=400\n", 0, false},
-        {V2 "/memory.pressure", "some avg10=0.00 total=3\nfull avg10=0.00 total=900\n", 5e-4, false},
-        {V2 "/../memory.pressure", "full avg10=0.00 total=1\n", 0, false}, /* the group above */
+        {"proc/pressure/memory", "some avg10=0.00 total=7\nfull avg10=9.00 total=50\n", 0, false},
+        {"proc/pressure/memory", "some avg10=0.00 total=2007\nfull avg10=9.00 total=50\n", 2e-3, false},
+        {V2 "/memory.pressure", "some avg10=0.00 total=400\nfull avg10=0.00 total=3\n", 0, false},
+        {V2 "/memory.pressure", "some avg10=0.00 total=900\nfull avg10=0.00 total=3\n", 5e-4, false},
+        {V2 "/../memory.pressure", "some avg10=0.00 total=1\n", 0, false}, /* the group above */
         {V2 "/memory.events", "low 0\nhigh 0\nmax 0\noom 0\n", 0, false},
         {V2 "/memory.events", "low 1\nhigh 0\nmax 0\noom 0\n", 0, false},
         {V2 "/memory.events", "low 1\nhigh 1\nmax 0\noom 0\n", 0, true},
@@ -302,12 +302,12 @@ static void strain_is_what_grew(void **state) {
         {V2 "/../memory.events", "high 0\nmax 2\n", 0, false},
         {V2 "/../memory.events", "high 0\nmax 3\n", 0, true},
         {V2 "/memory.events", "", 0, false},
-        {"proc/pressure/memory", "full total=x\nfull\n", 0, false},
+        {"proc/pressure/memory", "some total=x\nsome\n", 0, false},
     };
     check_strains(w, root, rows, sizeof rows / sizeof *rows);
     /* a group and those above it stand still at once: that is not twice as long */
-    say(root, V2 "/memory.pressure", "full avg10=0.00 total=1900\n");
-    say(root, V2 "/../memory.pressure", "full avg10=0.00 total=801\n");
+    say(root, V2 "/memory.pressure", "some avg10=0.00 total=1900\n");
+    say(root, V2 "/../memory.pressure", "some avg10=0.00 total=801\n");
     assert_true(fabs(strain_of(w).stalled - 1e-3) < 1e-9);
     watch_close(w);
     support_remove_folder(root);
@@ -317,24 +317,24 @@ static void strain_is_what_grew(void **state) {
 static void the_machines_strain_is_not_always_ours(void **state) {
     (void)state;
     char *root = make_tree();
-    say(root, "proc/pressure/memory", "full avg10=0.00 total=0\n");
+    say(root, "proc/pressure/memory", "some avg10=0.00 total=0\n");
     say(root, OWN "/memory.failcnt", "3\n");
     say(root, PARENT "/memory.failcnt", "0\n");
     struct watch *w = open_watch(root);
     static const struct strain_row rows[] = {
-        {"proc/pressure/memory", "full avg10=0.00 total=1000\n", 0, false},
+        {"proc/pressure/memory", "some avg10=0.00 total=1000\n", 0, false},
         {OWN "/memory.failcnt", "4\n", 0, true},
         {PARENT "/memory.failcnt", "7\n", 0, true},
         {OWN "/memory.failcnt", "4\n", 0, false},
         {OWN "/memory.failcnt", "0\n", 0, false}, /* it can be set back */
     };
     check_strains(w, root, rows, sizeof rows / sizeof *rows);
-    say(root, "proc/pressure/memory", "full avg10=0.00 total=3000\n");
+    say(root, "proc/pressure/memory", "some avg10=0.00 total=3000\n");
     say(root, OWN "/memory.failcnt", "1\n");
     assert_true(fabs(strain_of(w).stalled - 2e-3) < 1e-9);
     say_available(root, 1 << 20);
     look_at(w, root, 0);
-    say(root, "proc/pressure/memory", "full avg10=0.00 total=4000\n");
+    say(root, "proc/pressure/memory", "some avg10=0.00 total=4000\n");
     assert_true(fabs(strain_of(w).stalled - 1e-3) < 1e-9);
     say_available(root, 12 << 20);
     static const struct {
@@ -349,7 +349,7 @@ static void the_machines_strain_is_not_always_ours(void **state) {
                  rows2[i].refaults);
         say(root, OWN "/memory.stat", text);
         look_at(w, root, 0);
-        snprintf(text, sizeof text, "full avg10=0.00 total=%zu\n", 5000 + 1000 * i);
+        snprintf(text, sizeof text, "some avg10=0.00 total=%zu\n", 5000 + 1000 * i);
         say(root, "proc/pressure/memory", text);
         if ((strain_of(w).stalled > 0) != rows2[i].ours) fail_msg("refaults, row %zu", i);
     }
