@@ -363,7 +363,7 @@ def test_limits_on_addresses(small, reference, load, matmul):
     least = None
     for mib in sorted({round(16 * 128 ** (i / 39)) for i in range(40)}):
         begin = time.monotonic()
-        run = llm_run("-q", "--ids", "--greedy", "--ignore-eos", "-n", "8", "--matmul", matmul, "--load", load, small, "1,2,3",
+        run = llm_run("-q", "--ids", "--greedy", "--ignore-eos", "-n", "8", "-c", "16", "--matmul", matmul, "--load", load, small, "1,2,3",
                       timeout=60, preexec_fn=with_addresses(mib))
         assert time.monotonic() - begin < 30
         if run.status == 0:

@@ -5,6 +5,7 @@
 
 #include "support/folder.h"
 #include "support/llama.h"
+#include "support/system.h"
 
 #include "run/monitor.h"
 #include "run/planning.h"
@@ -217,7 +218,7 @@ static void giving_back_reads_nothing(void **state) {
     struct lr_session *s = open_session(e, 0);
     atomic_int reads = 0;
     stream_reset(&e->store.stream);
-    disk_inject(count_reads, &reads);
+    system_on_read(count_reads, &reads);
     for (int i = 1; i <= 20; i++) {
         uint64_t before = pinned_now(e);
         set_limit(e, limit - (uint64_t)i * MB);
@@ -226,7 +227,7 @@ static void giving_back_reads_nothing(void **state) {
         assert_true(pinned_now(e) <= before);
     }
     assert_int_equal(reads, 0);
-    disk_inject(NULL, NULL);
+    system_on_read(NULL, NULL);
     check_answer(s);
     lr_session_close(s);
     lr_engine_close(e);
