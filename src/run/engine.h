@@ -25,6 +25,8 @@ struct monitor {
     uint64_t ours;        /* what the process owned or could have, at the last look */
     uint64_t swapped;     /* of ours, at the last look */
     bool falling;         /* `ours` was less than before */
+    bool less;            /* while weights were read: the plan's need was more than ... */
+    uint64_t left;        /* ... what was left */
     bool limit_met;       /* by a group of ours, when the kernel was asked last */
     bool high;            /* memory usage was above the alarm at the last look */
     double stalled;       /* share of about the last second in which somebody waited for memory */

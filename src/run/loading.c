@@ -6,6 +6,7 @@
 #include "base/pages.h"
 #include "run/monitor.h"
 #include "run/planning.h"
+#include "run/rates.h"
 #include "weights/place.h"
 #include "weights/units.h"
 
@@ -119,12 +120,14 @@ static void keep_streaming(struct lr_engine *e) {
 
 /* ---- how far it is */
 
-void loading_count(void *engine, uint64_t bytes) {
+bool loading_count(void *engine, uint64_t bytes) {
     struct lr_engine *e = engine;
-    if (e->loaded) return;
-    e->loaded_bytes += bytes;
-    engine_tell_loading(e, e->loaded_bytes < e->plan.pinned ? e->loaded_bytes : e->plan.pinned,
-                        e->plan.pinned);
+    if (!e->loaded) {
+        e->loaded_bytes += bytes;
+        engine_tell_loading(e, e->loaded_bytes < e->plan.pinned ? e->loaded_bytes : e->plan.pinned,
+                            e->plan.pinned);
+    }
+    return e->store.mode != LR_LOAD_STREAM || !monitor_sees_less(e);
 }
 
 void loading_tell_layer(const struct lr_engine *e, uint32_t layer) {
@@ -139,10 +142,28 @@ void loading_tell_layer(const struct lr_engine *e, uint32_t layer) {
 
 /* ---- essential weights, then layers */
 
+/* Makes pins and ring no larger than the plan has them. */
+static enum lr_status give_back(struct lr_engine *e, struct lr_error *err) {
+    store_unpin(&e->store, e->target);
+    return store_ring(&e->store, planned_ring(e), err);
+}
+
+/* Where others take memory meanwhile, pins are given back, and the rest is read as it is planned then. */
+static enum lr_status pin_range(struct lr_engine *e, size_t begin, size_t end, struct lr_error *err) {
+    LR_TRY(store_pin(&e->store, begin, end, e->target, err));
+    while (e->monitor.less) {
+        e->monitor.less = false;
+        planning_with(e, e->monitor.left);
+        LR_TRY(give_back(e, err));
+        LR_TRY(store_pin(&e->store, begin, end, e->target, err));
+    }
+    return LR_OK;
+}
+
 static enum lr_status load_range(struct lr_engine *e, size_t begin, size_t end, struct lr_error *err) {
     if (e->options.interrupt && *e->options.interrupt)
         return lr_fail(err, LR_EINTERRUPTED, "interrupted while loading");
-    if (e->plan.mode != LR_LOAD_MAP) return store_pin(&e->store, begin, end, e->target, err);
+    if (e->plan.mode != LR_LOAD_MAP) return pin_range(e, begin, end, err);
     if (e->cold) store_want(&e->store, begin, end);
     return LR_OK;
 }
@@ -172,16 +193,21 @@ static size_t batch_end(const struct lr_engine *e, size_t begin, uint32_t layers
     return end;
 }
 
-/* One batch: the rest is planned with the memory there is now. */
+/* The rest is planned with the memory there is now. */
+static enum lr_status plan_rest(struct lr_engine *e, struct lr_error *err) {
+    if (e->plan.mode == LR_LOAD_MAP && e->options.load == LR_LOAD_AUTO)
+        return loading_leave_map(e, false, "memory is taken by other programs", err);
+    if (e->plan.mode != LR_LOAD_STREAM) return LR_OK;
+    LR_TRY(planning_again(e, err));
+    return give_back(e, err);
+}
+
 static enum lr_status load_batch(struct loading *l, size_t begin, size_t *end, struct lr_error *err) {
     struct lr_engine *e = l->engine;
     struct memory_info m;
     LR_TRY(look(l, &m, err));
-    if (e->plan.mode == LR_LOAD_STREAM) {
-        LR_TRY(planning_again(e, err));
-        store_unpin(&e->store, e->target);
-        LR_TRY(store_ring(&e->store, planned_ring(e), err));
-    }
+    LR_TRY(plan_rest(e, err));
+    if (e->plan.mode != e->store.mode) return LR_OK;
     *end = batch_end(e, begin, e->monitor.high ? 1 : POLICY_LAYERS_PER_BATCH);
     lr_log(LR_LOG_INFO, "[MemOpt] Layers %u to %u: Available: %s", e->tensors[begin].layer,
            e->tensors[*end - 1].layer, lr_gb(l->available, 1).text);
@@ -192,13 +218,27 @@ static enum lr_status load_layers(struct loading *l, struct lr_error *err) {
     struct lr_engine *e = l->engine;
     lr_log(LR_LOG_NOTE, "[MemOpt] Loading %zu layer weights in batches...",
            e->n_tensors - count_essential(e));
-    for (size_t i = 0, end; i < e->n_tensors; i = end) {
+    for (size_t i = 0, end; i < e->n_tensors && e->plan.mode == e->store.mode; i = end) {
         end = i + 1;
         if (!e->tensors[i].essential)
             LR_TRY(load_batch(l, i, &end, err));
         else if (e->plan.mode == LR_LOAD_MAP)
             LR_TRY(load_range(e, i, end, err));
     }
+    return LR_OK;
+}
+
+/* All that the plan keeps in memory; again where the plan leaves the map meanwhile. */
+static enum lr_status load_all(struct loading *l, struct lr_error *err) {
+    struct lr_engine *e = l->engine;
+    do {
+        if (e->store.mode != e->plan.mode) LR_TRY(set_up(e, err));
+        keep_streaming(e);
+        if (!e->cold) e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
+        if (e->plan.mode == LR_LOAD_MAP && e->cold) engine_tell_loading(e, 0, place_pass_bytes(&e->facts));
+        LR_TRY(load_essential(l, err));
+        LR_TRY(load_layers(l, err));
+    } while (e->plan.mode != e->store.mode);
     return tell_available(l, "Final", err);
 }
 
@@ -216,13 +256,13 @@ static void count_pins(struct lr_engine *e) {
     if (e->store.mode != LR_LOAD_STREAM) return;
     place_sum(&e->facts, e->store.pinned, &e->plan.pinned, &e->plan.pins, &e->plan.streamed);
     e->plan.need = rest + e->plan.pins;
-    if (e->monitor.refused || e->plan.pinned + UNIT_BYTES * e->n_tensors >= wanted) return;
+    if (e->monitor.less || e->monitor.refused || e->plan.pinned + UNIT_BYTES * e->n_tensors >= wanted) return;
     e->monitor.refused = true;
     lr_log(LR_LOG_WARN,
            "%.0f of %.0f MiB were refused that were to be kept in memory (%s): they are read again in "
            "each pass",
            (double)(wanted - e->plan.pinned) / MIB, (double)wanted / MIB,
-           e->options.mlock ? "ulimit -l allows no more to be locked: leave out --mlock, or raise it"
+           e->options.mlock ? "by the memory policy, the system or ulimit -l"
                             : "by the memory policy or the system");
 }
 
@@ -240,12 +280,7 @@ enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
     struct loading l = {.engine = e};
     uint64_t planned = e->plan.pinned;
     LR_TRY(tell_initial(&l, err));
-    if (e->store.mode != e->plan.mode) LR_TRY(set_up(e, err));
-    keep_streaming(e);
-    if (!e->cold) e->cold = store_cold_bytes(&e->store) > store_file_bytes(&e->store) / 20;
-    if (e->plan.mode == LR_LOAD_MAP && e->cold) engine_tell_loading(e, 0, place_pass_bytes(&e->facts));
-    LR_TRY(load_essential(&l, err));
-    LR_TRY(load_layers(&l, err));
+    LR_TRY(load_all(&l, err));
     /* copies that are part old, part new would not be seen later */
     LR_TRY(store_check(&e->store, true, err));
     tell_pins(e, planned);
@@ -269,6 +304,26 @@ enum lr_status loading_make_way(struct lr_engine *e, struct lr_error *err) {
     return LR_OK;
 }
 
+/* For streaming the disk's rate is known first. Where that does not fit either, the map is kept, however
+ * slow. */
+enum lr_status loading_leave_map(struct lr_engine *e, bool anyway, const char *why, struct lr_error *err) {
+    struct lr_plan mapped = e->plan;
+    LR_TRY(planning_again(e, err));
+    if (e->plan.mode == LR_LOAD_MAP && !anyway) return LR_OK;
+    e->facts.load = LR_LOAD_STREAM;
+    LR_TRY(rates_measure_disk(e, err));
+    e->facts.rates = e->rates;
+    LR_TRY(planning_again(e, err));
+    if (!e->plan.fits) {
+        e->facts.load = e->options.load;
+        e->plan = mapped;
+        return LR_OK;
+    }
+    lr_log(LR_LOG_WARN, "%s: from now on %.0f MiB are kept in memory and %.0f MiB are read in each pass", why,
+           (double)e->plan.pinned / MIB, (double)e->plan.streamed / MIB);
+    return LR_OK;
+}
+
 enum lr_status loading_follow(struct lr_engine *e, struct lr_error *err) {
     e->fewer_sessions = false;
     if (e->plan.mode != e->store.mode) LR_TRY(set_up(e, err));
@@ -277,9 +332,9 @@ enum lr_status loading_follow(struct lr_engine *e, struct lr_error *err) {
         planning_show(e);
         return LR_OK;
     }
-    store_unpin(&e->store, e->target);
-    LR_TRY(store_ring(&e->store, planned_ring(e), err));
-    LR_TRY(store_pin(&e->store, 0, e->n_tensors, e->target, err));
+    LR_TRY(give_back(e, err));
+    e->monitor.less = false;
+    LR_TRY(store_pin(&e->store, 0, e->n_tensors, e->target, err)); /* cut short, the next look takes up */
     count_pins(e);
     planning_show(e);
     return LR_OK;

@@ -4,7 +4,6 @@
 #include "base/memory_policy.h"
 #include "run/loading.h"
 #include "run/planning.h"
-#include "run/rates.h"
 #include "sys/clock.h"
 #include "sys/watch.h"
 
@@ -113,6 +112,19 @@ static uint64_t taken_soon(struct monitor *m, const struct watch_look *w, double
     m->ours = w->ours;
     m->falling = (double)fall > (double)slack(w) * seconds / LOOK_SECONDS;
     return m->falling ? (uint64_t)((double)fall * 2 * LOOK_SECONDS / seconds) : 0;
+}
+
+bool monitor_sees_less(struct lr_engine *e) {
+    struct monitor *m = &e->monitor;
+    struct watch_look w;
+    double now = clock_now(), seconds = now - m->looked;
+    if (seconds < SOON_SECONDS) return m->less;
+    m->looked = now;
+    if (watch_look(m->watch, &w, NULL) != LR_OK) return m->less; /* the look after that will tell */
+    uint64_t soon = taken_soon(m, &w, seconds);
+    m->left = w.budget > soon ? w.budget - soon : 0;
+    m->less |= e->plan.need > m->left + slack(&w);
+    return m->less;
 }
 
 static void raise_ceiling(struct monitor *m, const struct watch_look *w) {
@@ -242,23 +254,9 @@ static bool is_evicted(struct lr_engine *e) {
 }
 
 static enum lr_status leave_map(struct lr_engine *e, struct lr_error *err) {
-    struct lr_plan mapped = e->plan;
-    LR_TRY(planning_again(e, err));
-    if (e->plan.mode == LR_LOAD_MAP && e->monitor.evictions < EVICTIONS) return LR_OK;
-    e->facts.load = LR_LOAD_STREAM;
-    LR_TRY(rates_measure_disk(e, err));
-    e->facts.rates = e->rates;
-    LR_TRY(planning_again(e, err));
-    if (!e->plan.fits) { /* not even that: mapped it goes on, however slowly */
-        e->facts.load = e->options.load;
-        e->plan = mapped;
-        return LR_OK;
-    }
-    lr_log(LR_LOG_WARN,
-           "the system drops mapped weights that are needed again: from now on %.0f MiB are kept in memory "
-           "and %.0f MiB are read in each pass",
-           (double)e->plan.pinned / MB, (double)e->plan.streamed / MB);
-    return loading_follow(e, err);
+    LR_TRY(loading_leave_map(e, e->monitor.evictions >= EVICTIONS,
+                             "the system drops mapped weights that are needed again", err));
+    return e->plan.mode == LR_LOAD_MAP ? LR_OK : loading_follow(e, err);
 }
 
 /* The KV cache takes its memory as it grows, from the pins where there is nothing else; that of a session

@@ -20,6 +20,10 @@ void monitor_tell(const struct lr_engine *e, enum lr_log_level level, uint64_t b
  * were `before` bytes. `why`, which must last: the reason if they are fewer now. */
 void monitor_changed(struct lr_engine *e, uint64_t before, const char *why);
 
+/* While weights are read to be kept: looks at memory, every 20 ms, and sets monitor.less and what is left
+ * where the plan's need is more than that. */
+bool monitor_sees_less(struct lr_engine *e);
+
 /* store_boundary_fn: looks at the interruption, and once in 100 ms at memory and files; sooner while others
  * take memory, or when the kernel says that somebody waits for it. `ctx` is the engine. */
 enum lr_status monitor_boundary(void *ctx, struct lr_error *err);

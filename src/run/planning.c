@@ -93,6 +93,14 @@ static uint64_t address_room(const struct lr_engine *e, const struct memory_info
     return others < m->address_limit ? m->address_limit - others : 0;
 }
 
+/* Bytes of pins that may be locked, with those that are; no limit where none has to be. */
+static uint64_t lock_room(const struct lr_engine *e, const struct memory_info *m) {
+    if (!e->options.mlock || m->lock_limit == MEMORY_UNLIMITED) return UINT64_MAX;
+    uint64_t pins = e->store.pins.lock ? e->store.pins.growth.taken : 0;
+    uint64_t others = m->own_locked > pins ? m->own_locked - pins : 0;
+    return others < m->lock_limit ? m->lock_limit - others : 0;
+}
+
 static void take_memory(struct lr_engine *e, const struct memory_info *m, struct plan_facts *f) {
     planning_rest(e, m->own_anonymous + m->swap_used_by_us);
     f->budget = m->budget;
@@ -100,6 +108,7 @@ static void take_memory(struct lr_engine *e, const struct memory_info *m, struct
     f->machine = m->mem_total;
     f->bound = m->bound;
     f->address = address_room(e, m);
+    f->lock = lock_room(e, m);
     f->ring = e->store.ring.growth.taken;
 }
 

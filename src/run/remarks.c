@@ -65,6 +65,11 @@ void remarks_on_session(const struct lr_session *s, const struct lr_session_opti
     if (!o->context && plan->context < usual)
         lr_log(LR_LOG_WARN, "the context is %u positions instead of %u: that is what fits in memory",
                plan->context, usual);
+    if (plan_lock_short(&s->engine->facts, plan))
+        lr_log(LR_LOG_WARN,
+               "--mlock: ulimit -l lets %s be locked, and no more is kept in memory: raise it, or leave out "
+               "--mlock",
+               lr_gb(s->engine->facts.lock, 2).text);
     lr_log(LR_LOG_INFO,
            "context of %u positions (the model has %u): KV cache %.1f MiB in %s, work space %.1f MiB, of "
            "%.1f MiB that may be used",

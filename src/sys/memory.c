@@ -5,6 +5,7 @@
 #include "sys/facts.h"
 #include "sys/memory_groups.h"
 
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #define LEAST_RESERVE (UINT64_C(16) << 20)
@@ -48,6 +49,13 @@ static enum lr_status read_meminfo(struct memory_facts *f, struct memory_info *o
                    f->meminfo.path);
 }
 
+/* Those who have it may lock all. */
+static bool has_ipc_lock(struct lr_str status) {
+    enum { CAP_IPC_LOCK = 14 };
+    struct lr_str value;
+    return facts_value(status, "CapEff", &value) && (strtoull(value.data, NULL, 16) >> CAP_IPC_LOCK & 1);
+}
+
 static enum lr_status read_own(struct memory_facts *f, struct memory_info *out, struct lr_error *err) {
     struct lr_str status;
     LR_TRY(facts_file_read(&f->status, &status, err));
@@ -55,6 +63,8 @@ static enum lr_status read_own(struct memory_facts *f, struct memory_info *out, 
     out->own_data = facts_kb(status, "VmData");
     out->own_address = facts_kb(status, "VmSize");
     out->swap_used_by_us = facts_kb(status, "VmSwap");
+    out->own_locked = facts_kb(status, "VmLck");
+    out->lock_limit = has_ipc_lock(status) ? MEMORY_UNLIMITED : 0;
     return LR_OK;
 }
 
@@ -73,6 +83,7 @@ static enum lr_status read_limits(struct memory_facts *f, struct memory_info *ou
     LR_TRY(facts_file_read(&f->limits, &limits, err));
     out->data_limit = resource_limit(limits, "Max data size", RLIMIT_DATA);
     out->address_limit = resource_limit(limits, "Max address space", RLIMIT_AS);
+    if (!out->lock_limit) out->lock_limit = resource_limit(limits, "Max locked memory", RLIMIT_MEMLOCK);
     return LR_OK;
 }
 

@@ -30,6 +30,8 @@ struct memory_info {
     uint64_t cgroup_room;   /* the smallest limit - used over them; MEMORY_UNLIMITED */
     uint64_t commit_room;   /* where vm.overcommit_memory = 2, else MEMORY_UNLIMITED */
     uint64_t data_limit;    /* RLIMIT_DATA */
+    uint64_t lock_limit;    /* RLIMIT_MEMLOCK; none for those who have CAP_IPC_LOCK */
+    uint64_t own_locked;    /* what counts against it (VmLck) */
     uint64_t address_limit; /* RLIMIT_AS */
     uint64_t own_anonymous; /* our own anonymous resident bytes (RssAnon) */
     uint64_t own_data;      /* what counts against RLIMIT_DATA: private writable addresses (VmData) */

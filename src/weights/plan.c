@@ -7,8 +7,9 @@
 #include "weights/predict.h"
 
 #define CHUNK        128u  /* tokens of a prompt in one pass */
-#define CHUNK_STREAM 512u  /* where each pass waits for the disk, if it costs no more than a part in ... */
-#define CHUNK_SHARE  16u   /* ... this many of the budget */
+#define CHUNK_STREAM 512u  /* where weights are read again in each pass, and up to ... */
+#define CHUNK_MOST   4096u /* ... this while that takes longer than the products, if it costs no more than ... */
+#define CHUNK_SHARE  16u   /* ... a part in this many of the budget */
 #define USEFUL       2048u /* positions: with fewer a model is rather streamed than mapped */
 #define RING_APART   4u    /* a ring is another one if it is larger or smaller by a part in so many */
 
@@ -68,6 +69,7 @@ static bool fits(const struct plan_facts *f, enum lr_load mode, uint32_t context
     uint64_t sum;
     if (lr_add_u64(o.sum, beside(f, mode), &sum) || sum > f->budget || f->opening + f->fixed > f->budget)
         return false;
+    if (mode == LR_LOAD_RESIDENT && place_resident_cost(f) > f->lock) return false;
     return arena_allowed(f, &o) && addresses(f, mode, o.sum) <= f->address;
 }
 
@@ -102,8 +104,11 @@ static uint32_t choose_chunk(const struct plan_facts *f, enum lr_load mode, uint
  * pins. */
 static uint32_t widen_chunk(const struct plan_facts *f, uint32_t context, uint32_t chunk) {
     if (f->chunk || chunk < CHUNK) return chunk;
-    uint64_t usual = owned_with(f, context, CHUNK).work;
-    for (uint32_t wide = CHUNK_STREAM; wide > CHUNK; wide /= 2)
+    uint64_t usual = owned_with(f, context, CHUNK).work, pass = place_pass_bytes(f);
+    uint64_t streamed = pass > f->budget ? pass - f->budget : 0;
+    uint32_t wide = CHUNK_STREAM;
+    while (wide < CHUNK_MOST && predict_disk_is_slower(f, streamed, wide)) wide *= 2;
+    for (; wide > CHUNK; wide /= 2)
         if (owned_with(f, context, wide).work - usual <= f->budget / CHUNK_SHARE &&
             fits(f, LR_LOAD_STREAM, context, wide))
             return wide;
@@ -156,12 +161,13 @@ static void place_streamed(const struct plan_facts *f, const struct owned *o, ui
                            struct lr_plan *out) {
     uint64_t used = owned_now(f, o, out), room = used < f->budget ? f->budget - used : 0, bytes;
     room = room_in_addresses(f, o->sum, room); /* the KV cache has all of its addresses */
-    place_pins(f, room, pinned);
+    place_pins(f, room < f->lock ? room : f->lock, pinned);
     place_sum(f, pinned, &bytes, &out->pins, &out->streamed);
     out->pinned = bytes;
     if (!out->streamed) return;
     out->ring = ring_bytes(f, room);
-    place_pins(f, out->ring < room ? room - out->ring : 0, pinned);
+    room = out->ring < room ? room - out->ring : 0;
+    place_pins(f, room < f->lock ? room : f->lock, pinned);
     place_sum(f, pinned, &out->pinned, &out->pins, &out->streamed);
 }
 
@@ -180,7 +186,7 @@ static uint64_t least_need(const struct plan_facts *f, enum lr_load mode, uint32
     struct plan_facts other = *f;
     struct owned o = owned_with(f, context, chunk);
     uint64_t low, high;
-    other.address = UINT64_MAX;
+    other.address = other.lock = UINT64_MAX;
     if (lr_add_u64(o.sum, beside(f, mode), &low) || lr_add_u64(low, f->opening, &low) || low > UINT64_MAX / 4)
         return UINT64_MAX;
     for (high = 2 * low, low = 0; low < high;) {
@@ -221,6 +227,12 @@ static void add_up(const struct plan_facts *f, const struct owned *o, struct lr_
         out->need = UINT64_MAX;
     if (out->need < f->opening + f->fixed) out->opening = f->opening + f->fixed - out->need;
     out->need += out->opening;
+}
+
+bool plan_lock_short(const struct plan_facts *f, const struct lr_plan *p) {
+    if (p->mode == LR_LOAD_RESIDENT) return place_resident_cost(f) > f->lock;
+    return p->mode == LR_LOAD_STREAM && p->streamed && p->budget > f->lock &&
+           p->budget - f->lock > p->need - p->pins;
 }
 
 void plan_make(const struct plan_facts *f, uint64_t *pinned, struct lr_plan *out) {

@@ -58,6 +58,7 @@ struct plan_facts {
     uint64_t opening;        /* at once while the tokenizer is read; 0: that is over */
     uint64_t address;        /* address space that is left (RLIMIT_AS); UINT64_MAX */
     uint64_t files;          /* bytes of the files, which mapping takes of it */
+    uint64_t lock;           /* bytes of copies that may be locked, and have to be; UINT64_MAX */
     uint64_t fixed;          /* taken already, or soon: product buffers, stacks, tables, other sessions */
     uint64_t unfilled;       /* of it, what the other sessions' KV caches will use later */
     uint64_t cold;           /* bytes of the files that are not in the page cache */
@@ -86,6 +87,9 @@ void plan_judge(const struct plan_facts *facts, struct lr_plan *out);
 void plan_advise(const struct plan_facts *facts, struct lr_plan *plan);
 /* LR_EMEMORY: what a plan that does not fit is refused with, advice included. */
 enum lr_status plan_refuse(const struct plan_facts *facts, const struct lr_plan *plan, struct lr_error *err);
+
+/* Whether more of the weights would be copied if they had not to be locked. */
+bool plan_lock_short(const struct plan_facts *facts, const struct lr_plan *plan);
 
 /* Addresses that a plan would take: above facts->address it does not fit. */
 uint64_t plan_addresses(const struct plan_facts *facts, const struct lr_plan *plan);

@@ -164,6 +164,7 @@ struct loader {
     struct store *store;
     struct read_request requests[WINDOW];
     size_t first, n;
+    bool enough; /* on_loaded wants no more */
 };
 
 static enum lr_status finish_one(struct loader *l, struct lr_error *err) {
@@ -171,7 +172,7 @@ static enum lr_status finish_one(struct loader *l, struct lr_error *err) {
     l->first = (l->first + 1) % WINDOW;
     l->n--;
     LR_TRY(readers_wait(l->store->readers, q, err));
-    if (l->store->on_loaded) l->store->on_loaded(l->store->owner, q->end - q->begin);
+    if (l->store->on_loaded) l->enough |= !l->store->on_loaded(l->store->owner, q->end - q->begin);
     return LR_OK;
 }
 
@@ -215,7 +216,7 @@ static enum lr_status pin_tensor(struct loader *l, size_t i, uint64_t want, bool
     struct store *s = l->store;
     uint64_t have = s->pinned[i], most = s->pins.pins[i].most;
     if (want > most && s->mode == LR_LOAD_STREAM) want = most; /* the rest is streamed */
-    while (have < want && !*refused) {
+    while (have < want && !*refused && !l->enough) {
         uint64_t next = have + STEP < want ? have + STEP : want;
         if (s->setup.interrupt && *s->setup.interrupt)
             return lr_fail(err, LR_EINTERRUPTED, "interrupted while loading");
@@ -247,7 +248,7 @@ enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64
     l->store = s;
     enum lr_status status = LR_OK;
     bool refused = false;
-    for (size_t i = begin; i < end && status == LR_OK; i++) {
+    for (size_t i = begin; i < end && status == LR_OK && !l->enough; i++) {
         status = pin_tensor(l, i, pinned[i], &refused, err);
         if (refused && s->mode == LR_LOAD_RESIDENT && status == LR_OK) status = refuse_resident(s, i, err);
     }

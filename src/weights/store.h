@@ -20,8 +20,9 @@
 
 /* Called between two pieces; an error ends the pass. */
 typedef enum lr_status store_boundary_fn(void *ctx, struct lr_error *err);
-/* Called when so many bytes of weights have been read to be pinned. */
-typedef void store_loaded_fn(void *ctx, uint64_t bytes);
+/* Called when so many bytes of weights have been read to be pinned. False: enough for now, and store_pin()
+ * ends when what is under way has come. */
+typedef bool store_loaded_fn(void *ctx, uint64_t bytes);
 
 /* How weights are to be had, from a plan. */
 struct store_setup {
@@ -77,8 +78,8 @@ void store_clear(struct store *s);
  * had. */
 enum lr_status store_ring(struct store *s, struct ring_size size, struct lr_error *err);
 /* Pins tensors [begin, end) up to `pinned[i]` units each, reading many parts at a time. Where memory is
- * refused the rest stays streamed, and in resident mode that is LR_EMEMORY. A failure leaves what was pinned
- * before. */
+ * refused, or on_loaded wants no more, the rest stays streamed; refused in resident mode it is LR_EMEMORY. A
+ * failure leaves what was pinned before. */
 enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64_t *pinned,
                          struct lr_error *err);
 /* Gives back what is beyond `pinned[i]` units. */

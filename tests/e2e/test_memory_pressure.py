@@ -185,6 +185,21 @@ def test_another_program_grows_in_mid_generation(large, wanted, rate):
     assert len(told) <= 4, err  # not each step of the way
 
 
+@pytest.mark.parametrize("delay", [0, 0.05, 0.1])
+def test_another_program_grows_while_weights_are_loaded(large, wanted, delay):
+    """In a group whose limit is met, at 500 MB/s: what was kept already is given back, and nobody is killed."""
+    make_cold(large)
+    with Beside() as run:
+        run.group.set_limit(560 * MIB)
+        run.start(args(large, "-c", "1024", "--load", "stream", n=20))
+        time.sleep(delay)
+        run.grow(300, 500)
+        run.wait_for_ids()
+        run.end_other()
+        ids, _ = run.finish()
+    assert ids == wanted[:20]
+
+
 def forbid_locks():
     """mlock beyond 64 KiB: root may always, so that right is given up for what is run next."""
     ctypes.CDLL(None).prctl(24, 14, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_IPC_LOCK
@@ -199,7 +214,7 @@ def test_refused_locks_are_told_once(large):
         run.grow(614, 1000)
         run.end_other()
         _, err = run.finish()
-    assert len(re.findall(r"MiB were refused that were to be kept in memory \(ulimit -l", err)) == 1, err
+    assert len(re.findall(r"--mlock: ulimit -l lets .* be locked, and no more is kept in memory", err)) == 1, err
 
 
 def test_memory_that_is_there_from_the_middle_on_is_used(large, wanted):

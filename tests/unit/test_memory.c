@@ -119,9 +119,12 @@ static void process_and_commit_limits(void **state) {
     assert_int_equal(m.commit_room, 4 * GB);
     assert_int_equal(m.own_data, 512 * MB);
     assert_int_equal(m.room, 4 * GB);
+    assert_int_equal(m.own_locked, 1 * MB);
+    assert_int_equal(m.lock_limit, 8 * MB);
     m = read_case("data-limit", 0); /* 2 GB of data, of which 512 MB are mapped and 64 MB of them resident */
     assert_int_equal(m.room, 2 * GB - 512 * MB);
     assert_int_equal(m.budget, 1600 * MB - 16 * MB);
+    assert_int_equal(m.lock_limit, NO); /* CAP_IPC_LOCK */
 }
 
 static void garbage_counts_as_no_limit(void **state) {

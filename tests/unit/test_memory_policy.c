@@ -270,6 +270,7 @@ static void see_plan(const struct row *r, char *seen) {
     struct plan_facts f = {.budget = r->b,
                            .ours = memory_for_budget(r->b),
                            .address = UINT64_MAX,
+                           .lock = UINT64_MAX,
                            .load = LR_LOAD_MAP,
                            .wanted = 256,
                            .maximum = 256,

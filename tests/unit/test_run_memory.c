@@ -721,6 +721,85 @@ static void loading_is_told_in_bytes(void **state) {
     }
 }
 
+/* ---- memory that is taken while weights are loaded */
+
+/* Leaves the engine a limit of `then` bytes at the `at`th piece of progress, or at the line that begins so.
+ */
+struct taker {
+    struct lr_engine *engine;
+    uint64_t then, most; /* most: bytes that were pinned at once afterwards */
+    const char *line;
+    int at, seen;
+    bool taken;
+};
+
+static void take(struct taker *t) {
+    set_limit(t->engine, t->then);
+    t->taken = true;
+}
+
+static void take_at_piece(void *ctx, enum lr_phase phase, uint64_t done, uint64_t total) {
+    struct taker *t = ctx;
+    (void)done;
+    (void)total;
+    if (phase != LR_PHASE_LOAD || !t->engine) return;
+    uint64_t pinned = t->engine->store.pins.growth.taken;
+    if (t->taken && pinned > t->most) t->most = pinned;
+    if (++t->seen == t->at) take(t);
+    t->engine->monitor.looked = -1; /* it is time to look */
+    if (!t->taken) t->engine->monitor.ours = 0;
+}
+
+static void what_is_taken_while_loading_is_given_back(void **state) {
+    (void)state;
+    NEEDS_TRUE_MEMORY();
+    uint64_t limit = limit_for(90, 0);
+    struct taker t = {.then = limit_for(50, 0), .at = 1000};
+    struct lr_engine_options o = engine_options(LR_LOAD_STREAM, limit);
+    o.progress = take_at_piece;
+    o.progress_ctx = &t;
+    for (int i = 0; i < 2; i++) { /* first to count the pieces */
+        assert_int_equal(lr_engine_open(folder, &o, &t.engine, NULL), LR_OK);
+        struct lr_session *s = open_session(t.engine, 0);
+        assert_int_equal(t.taken, i == 1);
+        if (t.taken) assert_true(t.engine->plan.need <= t.then && pinned_now(t.engine) > 0);
+        if (t.taken) assert_true(t.most < (limit + t.then) / 2);
+        check_answer(s);
+        lr_session_close(s);
+        lr_engine_close(t.engine);
+        t.at = t.seen * 2 / 3;
+        t.seen = 0;
+        t.engine = NULL;
+    }
+}
+
+static void take_at_line(void *ctx, enum lr_log_level level, const char *line) {
+    struct taker *t = ctx;
+    (void)level;
+    if (strstr(line, "kept in memory")) snprintf(last_change, sizeof last_change, "%s", line);
+    if (!t->taken && strstr(line, t->line)) take(t);
+}
+
+/* Planned to be mapped; when the batches begin that fits no more. */
+static void the_map_is_left_while_loading(void **state) {
+    (void)state;
+    NEEDS_TRUE_MEMORY();
+    struct taker t = {.then = limit_for(60, 0), .line = "layer weights in batches"};
+    struct lr_engine_options o = engine_options(LR_LOAD_AUTO, 0);
+    assert_int_equal(lr_engine_open(folder, &o, &t.engine, NULL), LR_OK);
+    last_change[0] = 0;
+    lr_set_log(take_at_line, &t);
+    struct lr_session *s = open_session(t.engine, 0);
+    lr_set_log(NULL, NULL);
+    assert_true(t.taken);
+    assert_int_equal(t.engine->store.mode, LR_LOAD_STREAM);
+    assert_non_null(strstr(last_change, "memory is taken by other programs: from now on"));
+    assert_true(t.engine->plan.fits && t.engine->plan.need <= t.then && pinned_now(t.engine) > 0);
+    check_answer(s);
+    lr_session_close(s);
+    lr_engine_close(t.engine);
+}
+
 /* ---- shards on two disks */
 
 static void keep_rate(const char *cache, uint64_t device, double rate, int buffered) {
@@ -788,6 +867,8 @@ int main(void) {
         cmocka_unit_test(what_is_swapped_out_is_given_back),
         cmocka_unit_test(the_plan_is_asked_for_while_it_changes),
         cmocka_unit_test(loading_is_told_in_bytes),
+        cmocka_unit_test(what_is_taken_while_loading_is_given_back),
+        cmocka_unit_test(the_map_is_left_while_loading),
         cmocka_unit_test(each_disk_has_its_rate),
     };
     return cmocka_run_group_tests_name("run memory", tests, make_model, folder_teardown);

@@ -114,7 +114,7 @@ static void all_units(enum lr_load mode, uint64_t *units) {
 }
 
 static struct store_setup setup_for(const struct how *how, const uint64_t *most) {
-    struct plan_facts f = {.tensors = tensors, .n_tensors = N, .budget = 1024 * MB};
+    struct plan_facts f = {.tensors = tensors, .n_tensors = N, .budget = 1024 * MB, .lock = UINT64_MAX};
     f.rates.block = how->span * (uint32_t)MB;
     f.rates.depth = 1;
     struct store_setup s = {.mode = how->mode, .most = most};
@@ -393,7 +393,7 @@ static void memory_that_returns_is_as_good_as_new(void **state) {
 /* Between any two pieces; what is in the ring is then lost and comes again. */
 static enum lr_status reshape(void *ctx, struct lr_error *e) {
     struct shaker *k = ctx;
-    struct plan_facts f = {.tensors = tensors, .n_tensors = N, .budget = 1024 * MB};
+    struct plan_facts f = {.tensors = tensors, .n_tensors = N, .budget = 1024 * MB, .lock = UINT64_MAX};
     f.rates.block = (uint32_t)MB << draw(&k->seed, 5);
     f.rates.depth = 1;
     if (draw(&k->seed, 4)) return LR_OK;
