@@ -219,7 +219,8 @@ static void locks_bound_what_is_kept(void **state) {
     assert_false(p.fits);
     assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
     assert_string_equal(err.message, "Cannot allocate 2.00 GB. Available memory: 0.062 GB (locked memory: "
-                                     "2,147,483,648 bytes; leave out --mlock; or raise ulimit -l)");
+                                     "2,147,487,744 bytes; without --load it would be mapped: needs 2.12 GB; "
+                                     "or leave out --mlock; or raise ulimit -l)");
 }
 
 /* Where addresses alone keep a model from being mapped, the advice is to raise their limit. */
