@@ -259,7 +259,7 @@ static void count_pins(struct lr_engine *e) {
     if (e->monitor.less || e->monitor.refused || e->plan.pinned + UNIT_BYTES * e->n_tensors >= wanted) return;
     e->monitor.refused = true;
     lr_log(LR_LOG_WARN,
-           "%.0f of %.0f MiB were refused that were to be kept in memory (%s): they are read again in "
+           "%.0f of %.0f MB were refused that were to be kept in memory (%s): they are read again in "
            "each pass",
            (double)(wanted - e->plan.pinned) / MIB, (double)wanted / MIB,
            e->options.mlock ? "by the memory policy, the system or ulimit -l"
@@ -319,7 +319,7 @@ enum lr_status loading_leave_map(struct lr_engine *e, bool anyway, const char *w
         e->plan = mapped;
         return LR_OK;
     }
-    lr_log(LR_LOG_WARN, "%s: from now on %.0f MiB are kept in memory and %.0f MiB are read in each pass", why,
+    lr_log(LR_LOG_WARN, "%s: from now on %.0f MB are kept in memory and %.0f MB are read in each pass", why,
            (double)e->plan.pinned / MIB, (double)e->plan.streamed / MIB);
     return LR_OK;
 }

@@ -49,7 +49,7 @@ static void tell_change(struct lr_engine *e) {
 
 void monitor_tell(const struct lr_engine *e, enum lr_log_level level, uint64_t before, const char *why) {
     if (e->plan.pinned != before)
-        lr_log(level, "%s: %.0f MiB of the weights are kept in memory instead of %.0f", why,
+        lr_log(level, "%s: %.0f MB of the weights are kept in memory instead of %.0f", why,
                (double)e->plan.pinned / MB, (double)before / MB);
 }
 
@@ -121,7 +121,9 @@ bool monitor_sees_less(struct lr_engine *e) {
     if (seconds < SOON_SECONDS) return m->less;
     m->looked = now;
     if (watch_look(m->watch, &w, NULL) != LR_OK) return m->less; /* the look after that will tell */
+    bool before = m->falling;
     uint64_t soon = taken_soon(m, &w, seconds);
+    if (!before) soon = 0; /* the kernel's counts lag behind what we take ourselves: once may be that alone */
     m->left = w.budget > soon ? w.budget - soon : 0;
     m->less |= e->plan.need > m->left + slack(&w);
     return m->less;

@@ -109,7 +109,6 @@ static enum lr_status check_options(const struct lr_engine *e, const struct lr_s
 static enum lr_status allocate(struct lr_session *s, struct lr_error *err) {
     const struct lr_plan *plan = &s->engine->plan;
     const struct session_shape *shape = &s->shape;
-    s->context = plan->context;
     LR_TRY(arena_init(&s->arena, plan->kv + plan->work, planning_available, s->engine, err));
     s->arena.ways_out = WAYS_OUT ", or close other programs";
     LR_TRY(allocate_kv(s, shape, s->context, err));
@@ -148,12 +147,15 @@ static enum lr_status have_weights(struct lr_engine *e, double since, struct lr_
 
 /* Decides, takes the session's memory, then has the weights loaded, or moved out of the way. Of a loaded
  * engine pins are given back first: the policy allows steps by what is free then. */
-static enum lr_status open_planned(struct lr_session *s, struct lr_error *err) {
+static enum lr_status open_planned(struct lr_session *s, const struct lr_session_options *o,
+                                   struct lr_error *err) {
     struct lr_engine *e = s->engine;
     double since = clock_now();
     bool loaded = e->loaded;
     uint64_t kept = e->plan.pinned;
     LR_TRY(planning_decide(e, &s->shape, err));
+    s->context = e->plan.context;
+    if (o->ids) LR_TRY(session_check(s, o->ids, o->n_ids, err));
     remarks_on_session(s, &s->shape.options, &e->plan);
     if (loaded && e->plan.mode == LR_LOAD_STREAM) LR_TRY(loading_make_way(e, err));
     LR_TRY(allocate(s, err));
@@ -165,10 +167,11 @@ static enum lr_status open_planned(struct lr_session *s, struct lr_error *err) {
 }
 
 /* A session that is refused leaves those that are open as they were planned. */
-static enum lr_status open_beside(struct lr_session *s, struct lr_error *err) {
+static enum lr_status open_beside(struct lr_session *s, const struct lr_session_options *o,
+                                  struct lr_error *err) {
     struct lr_engine *e = s->engine;
     enum lr_load mode = e->store.mode, load = e->facts.load;
-    enum lr_status status = open_planned(s, err);
+    enum lr_status status = open_planned(s, o, err);
     if (status == LR_OK) return LR_OK;
     strike_off(s);
     arena_destroy(&s->arena);
@@ -189,10 +192,11 @@ enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session
     s->engine = engine;
     s->shape = (struct session_shape){engine, o};
     s->shape.options.sampling = (struct lr_sampling){0}; /* the caller's: the sampler has a copy */
+    s->shape.options.ids = NULL;
     enum lr_status status = sampler_init(&o.sampling, engine->spec.vocab, &s->sampler, err);
     if (status == LR_OK) {
         store_begin(&engine->store, true); /* no pass while plans and weights are changed */
-        status = open_beside(s, err);
+        status = open_beside(s, &o, err);
         store_end(&engine->store);
     }
     if (status != LR_OK) {

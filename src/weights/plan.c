@@ -6,12 +6,13 @@
 #include "weights/place.h"
 #include "weights/predict.h"
 
-#define CHUNK        128u  /* tokens of a prompt in one pass */
-#define CHUNK_STREAM 512u  /* where weights are read again in each pass, and up to ... */
-#define CHUNK_MOST   4096u /* ... this while that takes longer than the products, if it costs no more than ... */
-#define CHUNK_SHARE  16u   /* ... a part in this many of the budget */
-#define USEFUL       2048u /* positions: with fewer a model is rather streamed than mapped */
-#define RING_APART   4u    /* a ring is another one if it is larger or smaller by a part in so many */
+#define CHUNK        128u /* tokens of a prompt in one pass */
+#define CHUNK_STREAM 512u /* where weights are read again in each pass, and up to ... */
+#define CHUNK_MOST                                                                                           \
+    4096u               /* ... this while that takes longer than the products, if it costs no more than ... */
+#define CHUNK_SHARE 16u /* ... a part in this many of the budget */
+#define USEFUL      2048u /* positions: with fewer a model is rather streamed than mapped */
+#define RING_APART  4u    /* a ring is another one if it is larger or smaller by a part in so many */
 
 /* What the process owns with a context, pins and ring apart. */
 struct owned {

@@ -213,7 +213,7 @@ def test_what_the_kv_cache_takes_of_the_weights_is_told_once(small):
     ids = ",".join(str(3 + i % 5000) for i in range(2000))
     options = (*ASK, "--mem-limit", "48M", "-c", "2100")
     run = llm_run("-v", *options, small, ids)
-    told = re.findall(r"^llm-run: the KV cache grows: (\d+) MiB of the weights are kept in memory instead of (\d+)$", run.err, re.M)
+    told = re.findall(r"^llm-run: the KV cache grows: (\d+) MB of the weights are kept in memory instead of (\d+)$", run.err, re.M)
     assert run.status == 0 and len(told) == 1 and int(told[0][0]) < int(told[0][1]), run
     assert "the KV cache grows" not in llm_run(*options, small, ids).err
 

@@ -721,6 +721,32 @@ static void loading_is_told_in_bytes(void **state) {
     }
 }
 
+/* A prompt that is known when the session is opened is refused before any weight is read. */
+static void a_prompt_that_cannot_be_read_loads_nothing(void **state) {
+    (void)state;
+    static const uint32_t no_token[] = {5, 1 << 30};
+    static uint32_t too_long[LLAMA_CONTEXT + 1];
+    static const struct {
+        const uint32_t *ids;
+        size_t n;
+        const char *said;
+    } rows[] = {{no_token, 2, "token id 1073741824 is out of range"},
+                {too_long, LLAMA_CONTEXT + 1, "the context has room for"}};
+    struct lr_engine *e = open_engine(LR_LOAD_STREAM, 0);
+    for (int i = 0; i < 2; i++) {
+        struct lr_session_options o = session_options(e, 0);
+        struct lr_session *s;
+        struct lr_error err;
+        o.ids = rows[i].ids;
+        o.n_ids = rows[i].n;
+        assert_int_equal(lr_session_open(e, &o, &s, &err), LR_EUSAGE);
+        assert_non_null(strstr(err.message, rows[i].said));
+        assert_false(e->loaded);
+        assert_int_equal(e->store.pins.growth.taken, 0);
+    }
+    lr_engine_close(e);
+}
+
 /* ---- memory that is taken while weights are loaded */
 
 /* Leaves the engine a limit of `then` bytes at the `at`th piece of progress, or at the line that begins so.
@@ -867,6 +893,7 @@ int main(void) {
         cmocka_unit_test(what_is_swapped_out_is_given_back),
         cmocka_unit_test(the_plan_is_asked_for_while_it_changes),
         cmocka_unit_test(loading_is_told_in_bytes),
+        cmocka_unit_test(a_prompt_that_cannot_be_read_loads_nothing),
         cmocka_unit_test(what_is_taken_while_loading_is_given_back),
         cmocka_unit_test(the_map_is_left_while_loading),
         cmocka_unit_test(each_disk_has_its_rate),

@@ -555,7 +555,7 @@ static void pins_return_with_memory(void **state) {
     assert_int_equal(pinned_now(e), 0);
     assert_int_equal(changes, 0); /* more may follow at once */
     settle(e);
-    assert_non_null(strstr(last_change, "taken by other programs: 0 MiB of"));
+    assert_non_null(strstr(last_change, "taken by other programs: 0 MB of"));
     check_answer(s, &wanted);
     set_machine(root, 4 << 20, 100);
     e->monitor.ceiling.moved = -1000; /* after seconds: what was swapped out is not taken again at once */
