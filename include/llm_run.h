@@ -125,6 +125,9 @@ struct lr_session_options {
     enum lr_kv kv;
     uint32_t prefill_chunk; /* tokens read in one pass; 0: chosen */
     struct lr_sampling sampling;
+    const uint32_t
+        *ids; /* [n_ids] what is fed first, if known: refused before any weight is loaded; or NULL */
+    size_t n_ids;
 };
 /* What generation_config.json says, else temperature 0.8, top-p 0.95, top-k 40. */
 struct lr_session_options lr_session_defaults(const struct lr_engine *engine);
@@ -160,7 +163,6 @@ struct lr_token_logprob {
     uint32_t id;
     float logprob;
 };
-
 struct lr_token_event {
     uint32_t id;
     const char *text; /* whole characters that are now certain, may be empty; [len] */
@@ -201,7 +203,6 @@ enum lr_status lr_session_score(struct lr_session *session, const uint32_t *ids,
 /* Where a tensor lives: in the mapped file; copied into memory, whole or in part; read again in each pass;
  * read row by row (an embedding); widened once (norms, biases). */
 enum lr_where { LR_MAPPED, LR_PINNED, LR_PARTLY, LR_STREAMED, LR_SINGLE_ROWS, LR_WIDENED };
-
 struct lr_plan_tensor {
     const char *name, *dtype; /* owned by the engine; the name has `name_len` bytes */
     size_t name_len;
@@ -246,5 +247,4 @@ void lr_build_info(char *line, size_t size);
 #ifdef __cplusplus
 }
 #endif
-
 #endif

@@ -148,10 +148,14 @@ class Group:
         folder = f"{parent}/{PREFIX}-{os.getpid()}-{Group.count}"
         os.mkdir(folder)
         self.folder, self.version = folder, version
-        write_text(f"{folder}/memory.max" if version == 2 else f"{folder}/memory.limit_in_bytes", str(self.limit))
+        self.set_limit(self.limit)
         swap, most = ("memory.swap.max", 0) if version == 2 else ("memory.memsw.limit_in_bytes", self.limit)
         if os.path.exists(f"{folder}/{swap}"):
             write_text(f"{folder}/{swap}", str(most))
+
+    def set_limit(self, limit):
+        """Makes it smaller while it is used, page cache that is too much is dropped at once."""
+        write_text(f"{self.folder}/{'memory.max' if self.version == 2 else 'memory.limit_in_bytes'}", str(limit))
 
     def procs(self):
         return f"{self.folder}/cgroup.procs"

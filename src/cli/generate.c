@@ -83,6 +83,8 @@ static enum lr_status open_all(struct generation *g, struct lr_error *err) {
     struct lr_session_options so = session_options_from(g->o, g->engine);
     g->greedy = so.sampling.temperature == 0;
     LR_TRY(tokenize_prompt(g, err));
+    so.ids = g->prompt.ids;
+    so.n_ids = g->prompt.n_ids;
     LR_TRY(lr_session_open(g->engine, &so, &g->session, err));
     g->loaded = console_now() - g->began;
     tell_of_sampling(g->o, g->console, g->engine);
@@ -217,7 +219,7 @@ static void tell_summary(struct generation *g) {
     console_note(
         g->console,
         "%u token%s, %.1f tok/s; prompt %u token%s, %.1f tok/s; first token after %.2f s; peak memory "
-        "%.0f MiB, mapped weights included%s",
+        "%.0f MB, mapped weights included%s",
         r->tokens, r->tokens == 1 ? "" : "s", per_second(r->passes, r->decode_s), g->prompt_tokens,
         g->prompt_tokens == 1 ? "" : "s", per_second(g->prompt_tokens, r->prefill_s), g->first_token,
         (double)lr_memory_peak() / 1048576, seed);

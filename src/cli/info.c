@@ -54,7 +54,7 @@ static int write_value(const struct info_row *row, struct lr_buf *b) {
     case SHOW_BOOL:
         return lr_buf_printf(b, row->number ? "yes" : "no");
     case SHOW_BYTES:
-        return lr_buf_printf(b, "%llu (%.1f MiB)", (unsigned long long)row->number,
+        return lr_buf_printf(b, "%llu (%.1f MB)", (unsigned long long)row->number,
                              (double)row->number / 1048576);
     case SHOW_COUNT:
         return lr_buf_printf(b, "%llu (%.2f million)", (unsigned long long)row->number,

@@ -38,6 +38,8 @@ static enum lr_status open_all(struct scoring *s, struct console *c, struct lr_e
     struct lr_session_options so = session_options_from(s->o, s->engine);
     /* no more than the text needs, and no less: a shorter context could not hold it */
     if (!s->o->given[OPT_CTX] && s->n <= lr_engine_info(s->engine).max_context) so.context = (uint32_t)s->n;
+    so.ids = s->ids;
+    so.n_ids = s->n;
     return lr_session_open(s->engine, &so, &s->session, err);
 }
 

@@ -102,7 +102,7 @@ enum lr_status blas_open(const struct kernel_table *kernels, struct threads *thr
     uint64_t need = n * BUFFER_ADDRESS + LIBRARY_ADDRESS;
     if (!room_for(need)) {
         lr_log(LR_LOG_WARN,
-               "a memory limit leaves no room for OpenBLAS (%llu MiB of address space): native "
+               "a memory limit leaves no room for OpenBLAS (%llu MB of address space): native "
                "matrix products are used",
                (unsigned long long)(need >> 20));
         return LR_OK;

@@ -91,20 +91,24 @@ static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
     e->target = lr_calloc(e->n_tensors, sizeof *e->target);
     if (!e->target) return lr_fail_memory(err, "the plan", e->n_tensors * sizeof *e->target);
     LR_TRY(store_open(&e->catalog, e->tensors, e->n_tensors, &e->store, err));
+    for (size_t i = 0; i < e->n_tensors; i++)
+        if (e->tensors[i].kind == WEIGHT_VECTOR) e->vectors += e->tensors[i].record->shape[0] * sizeof(float);
     e->store.on_boundary = monitor_boundary;
-    e->store.boundary_ctx = e;
+    e->store.on_loaded = loading_count;
+    e->store.owner = e;
     return monitor_open(e, err);
 }
 
 /* What the first session is expected to be must fit before the tokenizer, which is large, is read. */
 static enum lr_status check_expected(struct lr_engine *e, struct lr_error *err) {
-    struct lr_session_options usual = {.context = 1};
-    const struct lr_session_options *o = e->options.expect ? e->options.expect : &usual;
+    struct session_shape shape = {e, {.context = 1}};
     struct plan_facts facts;
-    if (o->context > e->spec.max_context)
+    if (e->options.expect) shape.options = *e->options.expect;
+    if (shape.options.context > e->spec.max_context)
         return LR_OK; /* refused when the session is opened: not for memory */
-    LR_TRY(planning_facts(e, o, false, &facts, err));
+    LR_TRY(planning_facts(e, &shape, false, &facts, err));
     plan_make(&facts, e->target, &e->plan);
+    planning_show(e);
     return e->plan.fits || e->options.plan_only ? LR_OK : plan_refuse(&facts, &e->plan, err);
 }
 
@@ -148,7 +152,8 @@ enum lr_status lr_engine_open(const char *model_dir, const struct lr_engine_opti
     if (!e) return lr_fail_memory(err, "the engine", sizeof *e);
     e->options = options ? *options : lr_engine_defaults();
     snprintf(e->path, sizeof e->path, "%s", model_dir);
-    enum lr_status status = open_all(e, model_dir, err);
+    enum lr_status status = planning_show_open(e, err);
+    if (status == LR_OK) status = open_all(e, model_dir, err);
     if (status != LR_OK) {
         lr_engine_close(e);
         return status;
@@ -164,6 +169,7 @@ void lr_engine_close(struct lr_engine *e) {
     threads_destroy(e->threads);
     store_close(&e->store);
     monitor_close(e);
+    planning_show_close(e);
     lr_free(e->tensors);
     lr_free(e->target);
     bind_free(&e->binding);
@@ -207,7 +213,6 @@ bool engine_is_eos(const struct lr_engine *e, uint32_t id) {
     return false;
 }
 
-void engine_tell_loading(const struct lr_engine *e, double share) {
-    uint64_t all = e->binding.used_bytes, done = share >= 1 ? all : (uint64_t)(share * (double)all);
+void engine_tell_loading(const struct lr_engine *e, uint64_t done, uint64_t all) {
     if (e->options.progress) e->options.progress(e->options.progress_ctx, LR_PHASE_LOAD, done, all);
 }

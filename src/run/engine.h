@@ -11,22 +11,41 @@
 #include "sys/watch.h"
 #include "text/tokenizer.h"
 
+/* The most that is used where memory is needed though it counts as free. */
+struct ceiling {
+    uint64_t bytes, floor; /* 0: there is none; what it does not fall below */
+    double moved, wait;    /* when it was, and the time after which it is raised again */
+    bool raised;           /* the last time that it was moved */
+};
+
 /* Looks while working: run/monitor.c's. */
 struct monitor {
     struct watch *watch;
-    double looked;      /* when */
-    uint64_t ours;      /* what the process owned or could have, at the last look */
-    uint64_t swapped;   /* of ours, at the last look */
-    bool falling;       /* which was less than before */
-    bool high;          /* memory usage was above the alarm at the last look */
+    double looked, asked; /* when: memory, and the kernel for signs of strain */
+    uint64_t ours;        /* what the process owned or could have, at the last look */
+    uint64_t swapped;     /* of ours, at the last look */
+    bool falling;         /* `ours` was less than before */
+    bool less;            /* while weights were read: the plan's need was more than ... */
+    uint64_t left;        /* ... what was left */
+    bool limit_met;       /* by a group of ours, when the kernel was asked last */
+    bool high;            /* memory usage was above the alarm at the last look */
+    double stalled;       /* share of about the last second in which somebody waited for memory */
+    struct ceiling ceiling;
     bool refused;       /* some pins, at least once: that was told */
     bool changing;      /* pins were given back or taken again, and that was not told yet */
     uint64_t kept;      /* bytes of them before that */
     double began, last; /* when the first and the last step of that was */
+    const char *why;    /* fewer are kept, by the last step that gave some back */
     uint32_t roomy;     /* looks in a row that saw memory to spare */
-    uint32_t passes;    /* since loading */
-    uint64_t blocks;    /* read from disks by this process, at the last count */
-    uint32_t evictions; /* counts in a row that saw mapped weights read again */
+    uint64_t faults;    /* for which this process waited for a disk, before the last pass */
+    uint32_t passes;    /* since the weights were mapped */
+    uint32_t evictions; /* passes in a row before which mapped weights were missing */
+};
+
+/* The plan for those who ask while a pass, which may change it, goes on. */
+struct plan_shown {
+    pthread_mutex_t lock;
+    struct lr_plan plan;
 };
 
 /* What a session is priced by. */
@@ -47,17 +66,20 @@ struct lr_engine {
     struct plan_tensor *tensors; /* [n_tensors] in the order of use */
     size_t n_tensors;
     struct plan_rates rates;
-    enum disk_way way;
-    uint64_t with_products;     /* bytes owned once the products' buffers are in use */
-    uint64_t fixed;             /* bytes that the process owns whatever is loaded */
-    uint64_t sessions_bytes;    /* that open sessions own */
-    uint32_t sessions;          /* open */
-    struct session_shape shape; /* of the session planned last */
-    struct plan_facts facts;    /* what the plan went by */
-    struct lr_plan plan;        /* what the store follows, once `loaded` */
-    uint64_t *target;           /* [n_tensors] units that it pins */
+    uint64_t with_products; /* bytes owned once the products' buffers are in use */
+    uint64_t vectors;       /* bytes of norms and biases, widened */
+    uint64_t rest, soon;    /* bytes that the process owns and the engine does not hold; of them, those that
+                             * were yet to come when it was opened */
+    struct lr_session *sessions; /* open, the last one first */
+    bool fewer_sessions;         /* than the plan was made for */
+    struct session_shape shape;  /* of the session planned last */
+    struct plan_facts facts;     /* what the plan went by */
+    struct lr_plan plan;         /* what the store follows, once `loaded` */
+    struct plan_shown *shown;    /* as of its last change */
+    uint64_t *target;            /* [n_tensors] units that it pins */
     bool loaded;
-    struct lr_load_times times; /* until then */
+    uint64_t loaded_bytes;      /* until then */
+    struct lr_load_times times; /* likewise */
     struct monitor monitor;
     struct threads *threads;
     struct matmul matmul;
@@ -71,8 +93,8 @@ struct lr_engine {
 /* The tokenizer, or LR_EMODEL with the reason why there is none. */
 enum lr_status engine_tokenizer(const struct lr_engine *e, const struct tokenizer **out,
                                 struct lr_error *err);
-/* Tells that `share` of loading is done, in [0, 1]; bytes of the weights that are used stand for it. */
-void engine_tell_loading(const struct lr_engine *e, double share);
+/* Tells that `done` of `all` bytes of weights are in memory. */
+void engine_tell_loading(const struct lr_engine *e, uint64_t done, uint64_t all);
 /* Adds the seconds since `*since`, which becomes now, to one of e->times. */
 void engine_lap(double *time, double *since);
 /* The ids that end the text, owned by the engine, and how many: generation_config's, else the config's. */

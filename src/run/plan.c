@@ -35,9 +35,10 @@ static enum lr_status list_tensors(const struct lr_engine *e, const uint64_t *ta
 
 static enum lr_status plan_into(struct lr_engine *e, const struct lr_session_options *options, bool tensors,
                                 uint64_t *target, struct lr_plan *out, struct lr_error *err) {
+    struct session_shape shape = {e, *options};
     struct plan_facts facts;
     struct memory_info memory;
-    LR_TRY(planning_facts(e, options, true, &facts, err));
+    LR_TRY(planning_facts(e, &shape, true, &facts, err));
     LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
     facts.cold = store_cold_bytes(&e->store);
     struct lr_plan full;
@@ -65,9 +66,7 @@ enum lr_status lr_plan(struct lr_engine *e, const struct lr_session_options *opt
     uint64_t *target = lr_calloc(e->n_tensors, sizeof *target);
     if (!target) return lr_fail_memory(err, "the plan", e->n_tensors * sizeof *target);
     store_begin(&e->store, true);
-    struct session_shape shape = e->shape;
     enum lr_status status = plan_into(e, &o, tensors, target, out, err);
-    e->shape = shape;
     store_end(&e->store);
     lr_free(target);
     return status;
@@ -78,6 +77,29 @@ void lr_plan_free(struct lr_plan *plan) {
     *plan = (struct lr_plan){0};
 }
 
+/* ---- the plan that is followed */
+
+enum lr_status planning_show_open(struct lr_engine *e, struct lr_error *err) {
+    e->shown = lr_calloc(1, sizeof *e->shown);
+    if (!e->shown) return lr_fail_memory(err, "the plan that is shown", sizeof *e->shown);
+    pthread_mutex_init(&e->shown->lock, NULL);
+    return LR_OK;
+}
+
+void planning_show_close(struct lr_engine *e) {
+    if (e->shown) pthread_mutex_destroy(&e->shown->lock);
+    lr_free(e->shown);
+}
+
+void planning_show(struct lr_engine *e) {
+    pthread_mutex_lock(&e->shown->lock);
+    e->shown->plan = e->plan;
+    pthread_mutex_unlock(&e->shown->lock);
+}
+
 struct lr_plan lr_plan_current(const struct lr_engine *e) {
-    return e->plan;
+    pthread_mutex_lock(&e->shown->lock);
+    struct lr_plan plan = e->shown->plan;
+    pthread_mutex_unlock(&e->shown->lock);
+    return plan;
 }

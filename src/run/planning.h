@@ -5,16 +5,26 @@
 
 #include "run/engine.h"
 
-/* Everything that a plan for a session with these options goes by. `rates`: measure what is not known of the
- * disk and the processor (at most 0.3 s, kept in the cache folder). */
-enum lr_status planning_facts(struct lr_engine *e, const struct lr_session_options *options, bool rates,
+/* Everything that a plan for one more session, of this shape, goes by; `shape` must outlive the facts.
+ * `rates`: measure what is not known of the disk and the processor (at most 0.3 s, kept in the cache folder).
+ */
+enum lr_status planning_facts(struct lr_engine *e, const struct session_shape *shape, bool rates,
                               struct plan_facts *out, struct lr_error *err);
 
-/* Plans for a session: e->plan, e->facts and e->target are set. LR_EMEMORY where it does not fit. */
-enum lr_status planning_decide(struct lr_engine *e, const struct lr_session_options *options,
-                               struct lr_error *err);
-/* Plans again with the budget as it is now; e->plan and e->target are set. */
+/* Plans for one more session: e->plan, e->facts and e->target are set. LR_EMEMORY where it does not fit. */
+enum lr_status planning_decide(struct lr_engine *e, const struct session_shape *shape, struct lr_error *err);
+/* Plans again for the sessions that are open, with memory as it is now; e->plan and e->target are set. */
 enum lr_status planning_again(struct lr_engine *e, struct lr_error *err);
+/* The same with a budget that is known. */
+void planning_with(struct lr_engine *e, uint64_t budget);
+/* Takes note that the process owns `own` bytes, swapped ones included: what the engine does not hold of them
+ * is others', and the plan's need follows. */
+void planning_rest(struct lr_engine *e, uint64_t own);
+
+/* What lr_plan_current() tells; planning_show: the plan as it is now, from then on. */
+enum lr_status planning_show_open(struct lr_engine *e, struct lr_error *err);
+void planning_show(struct lr_engine *e);
+void planning_show_close(struct lr_engine *e);
 
 /* Bytes that the process may still take, beside a reserve: what the arenas and the pins ask. */
 uint64_t planning_available(void *engine);

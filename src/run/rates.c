@@ -71,38 +71,103 @@ static void keep(const struct lr_engine *e, const char *name, const char *const 
 
 static const char *const disk_keys[] = {"bytes_per_s", "block", "depth", "buffered"};
 
-static const struct disk_file *largest_file(const struct lr_engine *e) {
-    const struct disk_file *best = NULL;
+/* A disk that files lie on. */
+struct disk {
+    const struct disk_file *largest; /* of its files: the one to measure by */
+    uint64_t bytes;                  /* of all of them */
+};
+
+static size_t find_disks(const struct lr_engine *e, struct disk *disks) {
+    size_t n = 0;
+    for (size_t i = 0; i < e->catalog.n_files; i++) {
+        const struct disk_file *f = &e->store.files[i];
+        size_t d = 0;
+        while (d < n && disks[d].largest->identity.device != f->identity.device) d++;
+        if (d == n) disks[n++] = (struct disk){.largest = f};
+        if (f->identity.size > disks[d].largest->identity.size) disks[d].largest = f;
+        disks[d].bytes += f->identity.size;
+    }
+    return n;
+}
+
+static void name_disk(uint64_t device, char *out, size_t size) {
+    snprintf(out, size, "disk-%llx", (unsigned long long)device);
+}
+
+static bool read_kept_disk(const struct lr_engine *e, const char *name, struct disk_rate *out) {
+    double v[4];
+    if (!read_kept(e, name, disk_keys, v, 4) || v[1] < 1 || v[2] < 1) return false;
+    *out = (struct disk_rate){v[0], v[3] > 0 ? DISK_BUFFERED : DISK_DIRECT, (uint32_t)fmin(v[1], UINT32_MAX),
+                              (uint32_t)fmin(v[2], UINT32_MAX)};
+    return true;
+}
+
+/* As kept, else by a probe. */
+static enum lr_status rate_of(struct lr_engine *e, const struct disk *d, double seconds,
+                              struct disk_rate *out, struct lr_error *err) {
+    char name[64];
+    name_disk(d->largest->identity.device, name, sizeof name);
+    if (read_kept_disk(e, name, out)) return LR_OK;
+    uint64_t memory = planning_available(e) / 4;
+    LR_TRY(probe_disk(d->largest, seconds, memory < DISK_MEMORY ? memory : DISK_MEMORY, out, err));
+    const double found[4] = {out->bytes_per_s, out->block, out->depth, out->way == DISK_BUFFERED};
+    if (found[0] > 0) keep(e, name, disk_keys, found, 4);
+    return LR_OK;
+}
+
+static void take_shape(const struct disk_rate *r, struct plan_rates *out) {
+    out->block =
+        r->block > UNIT_BYTES ? (uint32_t)(fmin(r->block, 16 << 20) / UNIT_BYTES) * UNIT_BYTES : UNIT_BYTES;
+    out->depth = (uint32_t)fmin(r->depth, 32);
+}
+
+/* Blocks and depth are those of the disk with most of the bytes; a pass goes through the files one after the
+ * other, so that times add up. What is not known of one disk is taken to be as on the others. */
+static void add_rate(struct lr_engine *e, const struct disk *d, const struct disk_rate *r, uint64_t *most,
+                     double *bytes, double *seconds) {
     for (size_t i = 0; i < e->catalog.n_files; i++)
-        if (!best || e->store.files[i].identity.size > best->identity.size) best = &e->store.files[i];
-    return best;
+        if (e->store.files[i].identity.device == d->largest->identity.device) e->store.files[i].way = r->way;
+    if (d->bytes > *most) {
+        *most = d->bytes;
+        take_shape(r, &e->rates);
+    }
+    if (r->bytes_per_s <= 0) return;
+    *bytes += (double)d->bytes;
+    *seconds += (double)d->bytes / r->bytes_per_s;
+}
+
+/* Still to be downloaded: what is known of the folder's disk has to do. */
+static void take_folders_disk(struct lr_engine *e) {
+    uint64_t device;
+    struct disk_rate rate;
+    char name[64];
+    if (!file_device(e->path, &device)) return;
+    name_disk(device, name, sizeof name);
+    if (!read_kept_disk(e, name, &rate)) return;
+    e->rates.disk = rate.bytes_per_s;
+    take_shape(&rate, &e->rates);
 }
 
 enum lr_status rates_measure_disk(struct lr_engine *e, struct lr_error *err) {
-    const struct disk_file *file = largest_file(e);
-    struct disk_rate rate;
-    double v[4];
-    char name[64];
-    uint64_t device = file ? file->identity.device : 0;
-    if (e->rates.disk > 0 || (!file && !file_device(e->path, &device))) return LR_OK;
-    snprintf(name, sizeof name, "disk-%llx", (unsigned long long)device);
-    if (!read_kept(e, name, disk_keys, v, 4) || v[1] < 1 || v[2] < 1) {
-        if (!file) return LR_OK; /* still to be downloaded: what is known of the folder's disk has to do */
-        uint64_t memory = planning_available(e) / 4;
-        if (memory > DISK_MEMORY) memory = DISK_MEMORY;
-        LR_TRY(probe_disk(file, DISK_SECONDS, memory, &rate, err));
-        v[0] = rate.bytes_per_s;
-        v[1] = rate.block;
-        v[2] = rate.depth;
-        v[3] = rate.way == DISK_BUFFERED;
-        if (v[0] > 0) keep(e, name, disk_keys, v, 4);
+    uint64_t most = 0;
+    double bytes = 0, seconds = 0;
+    if (e->rates.disk > 0) return LR_OK;
+    if (!e->catalog.n_files) {
+        take_folders_disk(e);
+        return LR_OK;
     }
-    e->rates.disk = v[0];
-    e->rates.block =
-        v[1] > UNIT_BYTES ? (uint32_t)(fmin(v[1], 16 << 20) / UNIT_BYTES) * UNIT_BYTES : UNIT_BYTES;
-    e->rates.depth = (uint32_t)fmin(v[2], 32);
-    e->way = v[3] > 0 ? DISK_BUFFERED : DISK_DIRECT;
-    return LR_OK;
+    struct disk *disks = lr_calloc(e->catalog.n_files, sizeof *disks);
+    if (!disks) return lr_fail_memory(err, "the table of disks", e->catalog.n_files * sizeof *disks);
+    size_t n = find_disks(e, disks);
+    enum lr_status status = LR_OK;
+    for (size_t i = 0; i < n && status == LR_OK; i++) {
+        struct disk_rate rate;
+        status = rate_of(e, &disks[i], DISK_SECONDS / (double)n, &rate, err);
+        if (status == LR_OK) add_rate(e, &disks[i], &rate, &most, &bytes, &seconds);
+    }
+    lr_free(disks);
+    e->rates.disk = seconds > 0 ? bytes / seconds : 0;
+    return status;
 }
 
 /* ---- processor */

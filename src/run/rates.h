@@ -5,7 +5,8 @@
 
 #include "run/engine.h"
 
-/* Sets e->rates' disk part and e->way: from the cache folder, else by a probe of the largest file (0.2 s). */
+/* Sets e->rates' disk part, and each file's way: from the cache folder, else by a probe of the largest file
+ * on each disk (0.2 s for all together). */
 enum lr_status rates_measure_disk(struct lr_engine *e, struct lr_error *err);
 /* All of e->rates. */
 enum lr_status rates_measure(struct lr_engine *e, struct lr_error *err);

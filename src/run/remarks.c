@@ -33,7 +33,7 @@ static const char *products_of(const struct lr_engine *e) {
 
 void remarks_on_engine(const struct lr_engine *e) {
     struct lr_model_info info = lr_engine_info(e);
-    lr_log(LR_LOG_INFO, "%s: %s, %u layers, %.1f million parameters, %.1f MiB of %s in %zu file%s",
+    lr_log(LR_LOG_INFO, "%s: %s, %u layers, %.1f million parameters, %.1f MB of %s in %zu file%s",
            e->dir.path, info.family, info.layers, (double)info.parameters / 1e6,
            (double)info.weight_bytes / MIB, info.dtype, e->catalog.n_files,
            e->catalog.n_files == 1 ? "" : "s");
@@ -65,9 +65,14 @@ void remarks_on_session(const struct lr_session *s, const struct lr_session_opti
     if (!o->context && plan->context < usual)
         lr_log(LR_LOG_WARN, "the context is %u positions instead of %u: that is what fits in memory",
                plan->context, usual);
+    if (plan_lock_short(&s->engine->facts, plan))
+        lr_log(LR_LOG_WARN,
+               "--mlock: ulimit -l lets %s be locked, and no more is kept in memory: raise it, or leave out "
+               "--mlock",
+               lr_gb(s->engine->facts.lock, 2).text);
     lr_log(LR_LOG_INFO,
-           "context of %u positions (the model has %u): KV cache %.1f MiB in %s, work space %.1f MiB, of "
-           "%.1f MiB that may be used",
+           "context of %u positions (the model has %u): KV cache %.1f MB in %s, work space %.1f MB, of "
+           "%.1f MB that may be used",
            plan->context, s->engine->spec.max_context, (double)plan->kv / MIB,
            o->kv == LR_KV_F32 ? "f32" : "f16", (double)plan->work / MIB, (double)plan->budget / MIB);
     tell_sampling(&s->sampler);

@@ -75,6 +75,18 @@ enum lr_status session_measure(const void *shape, uint32_t context, uint32_t chu
     return LR_OK;
 }
 
+uint64_t session_owned(const struct lr_session *s) {
+    uint64_t kv, work;
+    session_measure(&s->shape, s->filled, 1, &kv, &work, NULL);
+    return s->bytes - s->kv + (kv < s->kv ? kv : s->kv);
+}
+
+uint64_t session_touched(const struct lr_session *s) {
+    uint64_t kv, work;
+    session_measure(&s->shape, s->reached, s->widest, &kv, &work, NULL);
+    return s->reached ? kv + work : 0;
+}
+
 enum lr_status session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
                                       uint64_t *work, struct lr_error *err) {
     struct session_shape narrow = *(const struct session_shape *)shape;
@@ -96,8 +108,7 @@ static enum lr_status check_options(const struct lr_engine *e, const struct lr_s
 
 static enum lr_status allocate(struct lr_session *s, struct lr_error *err) {
     const struct lr_plan *plan = &s->engine->plan;
-    const struct session_shape *shape = &s->engine->shape;
-    s->context = plan->context;
+    const struct session_shape *shape = &s->shape;
     LR_TRY(arena_init(&s->arena, plan->kv + plan->work, planning_available, s->engine, err));
     s->arena.ways_out = WAYS_OUT ", or close other programs";
     LR_TRY(allocate_kv(s, shape, s->context, err));
@@ -105,7 +116,24 @@ static enum lr_status allocate(struct lr_session *s, struct lr_error *err) {
     LR_TRY(allocate_work(s, shape, s->context, plan->chunk, err));
     arena_seal(&s->arena);
     s->bytes = s->arena.used;
+    s->kv = plan->kv;
+    s->filled = SESSION_FILLED < s->context ? SESSION_FILLED : s->context;
     return LR_OK;
+}
+
+static void enlist(struct lr_session *s) {
+    s->next = s->engine->sessions;
+    s->engine->sessions = s;
+}
+
+/* False where it is not one of the engine's sessions. */
+static bool strike_off(struct lr_session *s) {
+    struct lr_session **at = &s->engine->sessions;
+    while (*at && *at != s) at = &(*at)->next;
+    if (!*at) return false;
+    *at = s->next;
+    s->engine->fewer_sessions = true;
+    return true;
 }
 
 /* The engine's first session has the weights loaded; a further one has them moved out of its way. */
@@ -125,21 +153,15 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
     double since = clock_now();
     bool loaded = e->loaded;
     uint64_t kept = e->plan.pinned;
-    LR_TRY(planning_decide(e, o, err));
-    remarks_on_session(s, o, &e->plan);
-    if (e->loaded && e->plan.mode == LR_LOAD_STREAM && e->store.mode == LR_LOAD_STREAM)
-        store_unpin(&e->store, e->target);
+    LR_TRY(planning_decide(e, &s->shape, err));
+    s->context = e->plan.context;
+    if (o->ids) LR_TRY(session_check(s, o->ids, o->n_ids, err));
+    remarks_on_session(s, &s->shape.options, &e->plan);
+    if (loaded && e->plan.mode == LR_LOAD_STREAM) LR_TRY(loading_make_way(e, err));
     LR_TRY(allocate(s, err));
-    e->facts.open = true;
-    e->facts.filled = SESSION_FILLED;
-    e->facts.wanted = e->plan.context; /* plans that follow are for what was allocated */
-    e->facts.chunk = e->plan.chunk;
-    LR_TRY(planning_again(e, err));
+    enlist(s);
     LR_TRY(have_weights(e, since, err));
     if (loaded) monitor_tell(e, LR_LOG_INFO, kept, "another session");
-    e->sessions_bytes += s->bytes;
-    e->sessions++;
-    s->counted = true;
     s->loading = e->cold && e->plan.mode == LR_LOAD_MAP;
     return LR_OK;
 }
@@ -148,17 +170,15 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
 static enum lr_status open_beside(struct lr_session *s, const struct lr_session_options *o,
                                   struct lr_error *err) {
     struct lr_engine *e = s->engine;
-    struct plan_facts facts = e->facts;
-    struct session_shape shape = e->shape;
-    enum lr_load mode = e->store.mode;
+    enum lr_load mode = e->store.mode, load = e->facts.load;
     enum lr_status status = open_planned(s, o, err);
-    if (status == LR_OK || !e->loaded || !e->sessions) return status;
+    if (status == LR_OK) return LR_OK;
+    strike_off(s);
     arena_destroy(&s->arena);
-    e->facts = facts;
+    if (!e->loaded || !e->sessions) return status;
     e->facts.load = mode;
-    e->shape = shape;
     if (planning_again(e, NULL) == LR_OK) loading_follow(e, NULL);
-    e->facts.load = facts.load;
+    e->facts.load = load;
     return status;
 }
 
@@ -170,6 +190,9 @@ enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session
     struct lr_session *s = lr_calloc(1, sizeof *s);
     if (!s) return lr_fail_memory(err, "a session", sizeof *s);
     s->engine = engine;
+    s->shape = (struct session_shape){engine, o};
+    s->shape.options.sampling = (struct lr_sampling){0}; /* the caller's: the sampler has a copy */
+    s->shape.options.ids = NULL;
     enum lr_status status = sampler_init(&o.sampling, engine->spec.vocab, &s->sampler, err);
     if (status == LR_OK) {
         store_begin(&engine->store, true); /* no pass while plans and weights are changed */
@@ -186,12 +209,9 @@ enum lr_status lr_session_open(struct lr_engine *engine, const struct lr_session
 
 void lr_session_close(struct lr_session *s) {
     if (!s) return;
-    if (s->counted) {
-        store_begin(&s->engine->store, true);
-        s->engine->sessions_bytes -= s->bytes;
-        s->engine->sessions--;
-        store_end(&s->engine->store);
-    }
+    store_begin(&s->engine->store, true);
+    strike_off(s);
+    store_end(&s->engine->store);
     sampler_free(&s->sampler);
     arena_destroy(&s->arena);
     lr_free(s);
@@ -261,7 +281,7 @@ static bool layer_done(void *ctx, uint32_t layer) {
     const struct lr_engine_options *o = &e->options;
     uint64_t layers = e->spec.layers;
     if (r->session->loading)
-        engine_tell_loading(e, (double)(layer + 1) / (double)(layers + 1));
+        loading_tell_layer(e, layer);
     else if (o->progress && r->total > 1)
         o->progress(o->progress_ctx, LR_PHASE_PREFILL, r->before * layers + r->take * (layer + 1),
                     r->total * layers);
@@ -272,7 +292,7 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
                             enum forward_logits want, forward_logits_fn *on_logits, void *ctx,
                             struct lr_error *err) {
     LR_TRY(session_check(s, ids, n, err));
-    LR_TRY(monitor_before_pass(s->engine, s->position + (uint32_t)n, err));
+    LR_TRY(monitor_before_pass(s, s->position + (uint32_t)n, err));
     LR_TRY(kv_sequence_reserve(&s->sequence, s->position + (uint32_t)n, err));
     for (size_t at = 0; at < n;) {
         size_t left = n - at, take = left < s->work.chunk ? left : s->work.chunk;
@@ -292,7 +312,7 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
         if (status == LR_EINTERRUPTED)
             lr_fail(err, status, "interrupted after reading %zu of %zu tokens", at, n);
         LR_TRY(status);
-        if (s->loading) engine_tell_loading(s->engine, 1);
+        if (s->loading) loading_tell_layer(s->engine, s->engine->spec.layers);
         s->loading = false;
         s->position += (uint32_t)take;
         at += take;

@@ -15,6 +15,8 @@
 
 struct lr_session {
     struct lr_engine *engine;
+    struct lr_session *next; /* of the engine's, opened before this one */
+    struct session_shape shape;
     struct arena arena; /* KV cache, work space, logits, sampler: sealed after opening */
     struct kv_pool pool;
     struct kv_sequence sequence;
@@ -24,14 +26,20 @@ struct lr_session {
     struct log_sum *sums; /* [work.chunk] of the tokens that are being scored */
     bool has_logits;
     uint32_t position, context;
-    uint64_t bytes;   /* of the arena */
-    bool counted;     /* as one of the engine's sessions */
-    bool loading;     /* the pass under way is the first over weights that are on disk */
-    double prefill_s; /* spent on what was fed since the sequence began */
+    uint64_t bytes, kv;       /* of the arena; of its KV cache when that is full */
+    uint32_t filled;          /* positions of it that plans allow for */
+    uint32_t reached, widest; /* positions that were in use, tokens that were in one pass: the most so far */
+    bool loading;             /* the pass under way is the first over weights that are on disk */
+    double prefill_s;         /* spent on what was fed since the sequence began */
     uint32_t prompt_tokens;
     uint32_t recent[SESSION_RECENT],
         n_recent; /* the last ids that are text: what a stream of text goes on from */
 };
+
+/* What it owns with as many positions in use as plans allow for. */
+uint64_t session_owned(const struct lr_session *s);
+/* What it has used so far. */
+uint64_t session_touched(const struct lr_session *s);
 
 /* plan_session_fn over a struct session_shape; narrow: as if its KV cache were f16. */
 enum lr_status session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,

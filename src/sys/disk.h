@@ -23,6 +23,8 @@ struct disk_identity {
  * nothing of what that one has cached. */
 enum disk_look { DISK_LOOK_NONE, DISK_LOOK_CACHESTAT, DISK_LOOK_MINCORE };
 
+enum disk_way { DISK_DIRECT, DISK_BUFFERED };
+
 /* Greater alignments than this, which rings and pins allow for, are not taken: such files are read buffered.
  */
 #define DISK_MOST_ALIGN 4096u
@@ -34,6 +36,7 @@ struct disk_file {
     uint32_t align;   /* of offsets, lengths and memory: a power of two, 512 to 4096; STATX_DIOALIGN's
                          greater value, else 4096 */
     enum disk_look look;
+    enum disk_way way; /* in which its disk is faster: the caller's to find out; DISK_DIRECT at first */
     struct disk_identity identity;
 };
 
@@ -41,8 +44,6 @@ struct disk_file {
  * regular file or cannot be read. `path` must outlive the file. */
 enum lr_status disk_open(const char *path, struct disk_file *out, struct lr_error *err);
 void disk_close(struct disk_file *f);
-
-enum disk_way { DISK_DIRECT, DISK_BUFFERED };
 
 /* The superset of bytes [begin, end) of the file: its beginning, and the memory that it takes. */
 static inline uint64_t disk_superset_begin(const struct disk_file *f, uint64_t begin) {

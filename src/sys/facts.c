@@ -145,13 +145,19 @@ uint64_t facts_kb(struct lr_str text, const char *key) {
     return kb > UINT64_MAX / 1024 ? 0 : kb * 1024;
 }
 
-uint64_t facts_full_stall(struct lr_str text) {
+uint64_t facts_stall(struct lr_str text) {
     struct lr_str line, word;
     uint64_t total = 0;
-    if (!facts_value(text, "full", &line)) return 0;
+    if (!facts_value(text, "some", &line)) return 0;
     while (facts_word(&line, &word))
         if (lr_str_starts(word, LR_STR("total=")) && facts_number(lr_str_from(word, 6), &total)) return total;
     return 0;
+}
+
+uint64_t facts_grown(struct facts_counter *c, bool there, uint64_t now) {
+    uint64_t grown = there && c->known && now > c->last ? now - c->last : 0;
+    *c = (struct facts_counter){now, there};
+    return grown;
 }
 
 uint32_t facts_cpus_count(const struct facts_cpus *set) {

@@ -1,5 +1,5 @@
 /* facts.h - the small text files that the kernel writes (proc, control groups, topology), and pure parsers
- * of what they say. Used by memory, memory_groups, watch, cpu and cgroup in this room. */
+ * of what they say. Used by memory, memory_groups, cpu and cgroup in this room. */
 #ifndef LR_SYS_FACTS_H
 #define LR_SYS_FACTS_H
 
@@ -48,9 +48,18 @@ bool facts_value(struct lr_str text, const char *key, struct lr_str *value);
 uint64_t facts_count(struct lr_str text, const char *key);
 uint64_t facts_kb(struct lr_str text, const char *key);
 
-/* The microseconds in all for which everybody waited for memory, from a text such as /proc/pressure/memory:
- * the `total` of its line `full`; 0 when there is none. */
-uint64_t facts_full_stall(struct lr_str text);
+/* The microseconds in all for which somebody waited for memory, from a text such as /proc/pressure/memory:
+ * the `total` of its line `some`; 0 when there is none. */
+uint64_t facts_stall(struct lr_str text);
+
+/* A count of the kernel's that only grows, read again and again; {0} was never read. */
+struct facts_counter {
+    uint64_t last;
+    bool known;
+};
+/* By how much it grew since the last call; 0 the first time, and where it went back. `there`: it could be
+ * read this time. */
+uint64_t facts_grown(struct facts_counter *c, bool there, uint64_t now);
 
 /* A set of processors. */
 #define FACTS_MAX_CPUS 8192u

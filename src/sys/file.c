@@ -241,16 +241,18 @@ void file_map_close(struct file_map *map) {
     *map = (struct file_map){0};
 }
 
+bool file_map_holds(const struct file_map *map, uint64_t at) {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    unsigned char in_memory;
+    return mincore((char *)map->base + at / page * page, page, &in_memory) != 0 || (in_memory & 1);
+}
+
 double file_map_cached(const struct file_map *map) {
     enum { SAMPLES = 64 };
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), pages = map->size / page + (map->size % page != 0);
     unsigned cached = 0;
-    for (uint64_t i = 0; i < SAMPLES && pages; i++) {
-        unsigned char in_memory;
-        uint64_t at = pages / SAMPLES * i + pages % SAMPLES * i / SAMPLES;
-        cached += mincore((char *)map->base + at * page, page, &in_memory) != 0 || (in_memory & 1);
-    }
-    return pages ? (double)cached / SAMPLES : 1;
+    for (uint64_t i = 0; i < SAMPLES && map->size; i++)
+        cached += file_map_holds(map, map->size / SAMPLES * i + map->size % SAMPLES * i / SAMPLES);
+    return map->size ? (double)cached / SAMPLES : 1;
 }
 
 enum lr_status file_drop(const char *path, struct lr_error *err) {

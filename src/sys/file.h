@@ -56,6 +56,8 @@ struct file_map {
 /* Maps the whole file. An empty file maps to size 0 (data is NULL). */
 enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_error *err);
 void file_map_close(struct file_map *map);
+/* Whether the page that holds byte `at` is in the page cache; true also where the kernel does not tell. */
+bool file_map_holds(const struct file_map *map, uint64_t at);
 /* The share of the file that is in the page cache, in [0, 1], from 64 pages spread over it; 1 where the
  * kernel does not tell (it does so to those alone who may write the file). */
 double file_map_cached(const struct file_map *map);

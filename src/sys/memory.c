@@ -5,6 +5,7 @@
 #include "sys/facts.h"
 #include "sys/memory_groups.h"
 
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #define LEAST_RESERVE (UINT64_C(16) << 20)
@@ -12,6 +13,7 @@
 struct memory_facts {
     struct lr_buf root;
     struct facts_file meminfo, overcommit, status, limits, pressure;
+    struct facts_counter stalled;
     struct memory_groups groups;
 };
 
@@ -47,6 +49,13 @@ static enum lr_status read_meminfo(struct memory_facts *f, struct memory_info *o
                    f->meminfo.path);
 }
 
+/* Those who have it may lock all. */
+static bool has_ipc_lock(struct lr_str status) {
+    enum { CAP_IPC_LOCK = 14 };
+    struct lr_str value;
+    return facts_value(status, "CapEff", &value) && (strtoull(value.data, NULL, 16) >> CAP_IPC_LOCK & 1);
+}
+
 static enum lr_status read_own(struct memory_facts *f, struct memory_info *out, struct lr_error *err) {
     struct lr_str status;
     LR_TRY(facts_file_read(&f->status, &status, err));
@@ -54,6 +63,8 @@ static enum lr_status read_own(struct memory_facts *f, struct memory_info *out, 
     out->own_data = facts_kb(status, "VmData");
     out->own_address = facts_kb(status, "VmSize");
     out->swap_used_by_us = facts_kb(status, "VmSwap");
+    out->own_locked = facts_kb(status, "VmLck");
+    out->lock_limit = has_ipc_lock(status) ? MEMORY_UNLIMITED : 0;
     return LR_OK;
 }
 
@@ -72,6 +83,7 @@ static enum lr_status read_limits(struct memory_facts *f, struct memory_info *ou
     LR_TRY(facts_file_read(&f->limits, &limits, err));
     out->data_limit = resource_limit(limits, "Max data size", RLIMIT_DATA);
     out->address_limit = resource_limit(limits, "Max address space", RLIMIT_AS);
+    if (!out->lock_limit) out->lock_limit = resource_limit(limits, "Max locked memory", RLIMIT_MEMLOCK);
     return LR_OK;
 }
 
@@ -91,10 +103,11 @@ static void conclude(uint64_t user_limit, struct memory_info *m) {
     bound_room(m, m->cgroup_room, MEMORY_BY_GROUP);
     bound_room(m, memory_left(m->data_limit, m->own_data), MEMORY_BY_DATA_LIMIT);
     if (user_limit) bound_room(m, memory_left(user_limit, m->own_anonymous), MEMORY_BY_USER);
-    uint64_t ours;
-    if (lr_add_u64(m->own_anonymous, m->room, &ours)) ours = UINT64_MAX;
-    uint64_t reserve = ours / 100 > LEAST_RESERVE ? ours / 100 : LEAST_RESERVE;
-    m->budget = memory_left(ours, reserve);
+    if (lr_add_u64(m->own_anonymous, m->room, &m->ours)) m->ours = UINT64_MAX;
+    if (user_limit) m->ours = memory_smaller(m->ours, user_limit);
+    m->ours = memory_left(m->ours, m->cgroup_over);
+    uint64_t reserve = m->ours / 100 > LEAST_RESERVE ? m->ours / 100 : LEAST_RESERVE;
+    m->budget = memory_left(m->ours, reserve);
 }
 
 uint64_t memory_for_budget(uint64_t budget) {
@@ -109,16 +122,22 @@ enum lr_status memory_facts_read(struct memory_facts *f, uint64_t user_limit, st
     LR_TRY(read_meminfo(f, out, err));
     LR_TRY(read_own(f, out, err));
     LR_TRY(read_limits(f, out, err));
-    LR_TRY(memory_groups_read(&f->groups, f->root.data, &out->cgroup_limit, &out->cgroup_room, err));
+    struct group_room groups;
+    LR_TRY(memory_groups_read(&f->groups, f->root.data, &groups, err));
+    out->cgroup_limit = groups.limit;
+    out->cgroup_room = groups.room;
+    out->cgroup_over = groups.over;
+    out->refaults = groups.refaults;
     conclude(user_limit, out);
     return LR_OK;
 }
 
-enum lr_status memory_facts_stalls(struct memory_facts *f, uint64_t *stalls, struct lr_error *err) {
+enum lr_status memory_facts_strain(struct memory_facts *f, struct memory_strain *out, struct lr_error *err) {
     struct lr_str text;
+    *out = (struct memory_strain){0};
     LR_TRY(facts_file_read(&f->pressure, &text, err));
-    *stalls = facts_full_stall(text);
-    return memory_groups_stalls(&f->groups, stalls, err);
+    out->machine_us = facts_grown(&f->stalled, text.len > 0, facts_stall(text));
+    return memory_groups_strain(&f->groups, &out->groups_us, &out->limit_met, err);
 }
 
 /* ---- opening and closing */

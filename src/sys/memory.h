@@ -3,8 +3,8 @@
  *
  * Room = min(MemAvailable; for every cgroup from our own to the topmost that is visible: limit - used;
  * CommitLimit - Committed_AS where overcommit is off; RLIMIT_DATA - our own data segment; the user's limit -
- * our own anonymous bytes). Budget = own anonymous bytes + room - a reserve (the larger of 16 MiB and 1 % of
- * own + room).
+ * our own anonymous bytes). Ours = own anonymous bytes + room, less what a group's limit or the user's is
+ * exceeded by already. Budget = ours - a reserve (the larger of 16 MiB and 1 % of it).
  *
  * Used, of a group, is active_anon + inactive_anon + unevictable + kernel: the lists that cannot be reclaimed
  * without swap; a locked page is on the last of the three alone. Its page cache is not used. */
@@ -30,11 +30,15 @@ struct memory_info {
     uint64_t cgroup_room;   /* the smallest limit - used over them; MEMORY_UNLIMITED */
     uint64_t commit_room;   /* where vm.overcommit_memory = 2, else MEMORY_UNLIMITED */
     uint64_t data_limit;    /* RLIMIT_DATA */
+    uint64_t lock_limit;    /* RLIMIT_MEMLOCK; none for those who have CAP_IPC_LOCK */
+    uint64_t own_locked;    /* what counts against it (VmLck) */
     uint64_t address_limit; /* RLIMIT_AS */
     uint64_t own_anonymous; /* our own anonymous resident bytes (RssAnon) */
     uint64_t own_data;      /* what counts against RLIMIT_DATA: private writable addresses (VmData) */
     uint64_t own_address;   /* our own address space (VmSize) */
-    uint64_t room, budget;  /* as above */
+    uint64_t cgroup_over;   /* the most that a group uses beyond its limit: memory.high, or one set later */
+    uint64_t refaults;      /* pages that a group with a limit lost and got again since the last reading */
+    uint64_t room, ours, budget; /* as above */
     enum memory_bound bound;
 };
 
@@ -51,9 +55,14 @@ struct memory_facts;
 enum lr_status memory_facts_open(const char *root, struct memory_facts **out, struct lr_error *err);
 enum lr_status memory_facts_read(struct memory_facts *f, uint64_t user_limit, struct memory_info *out,
                                  struct lr_error *err);
-/* A number that grows whenever work has stood still for want of memory, from what the kernel has of it: PSI
- * of the machine and the groups, and the groups' memory.events. For comparing with the one before. */
-enum lr_status memory_facts_stalls(struct memory_facts *f, uint64_t *stalls, struct lr_error *err);
+/* What the kernel itself says of want of memory, since the last call; some microseconds each time. 0 and
+ * false the first time, and where it does not say. */
+struct memory_strain {
+    uint64_t machine_us; /* for which somebody on the machine waited for memory (PSI "some") */
+    uint64_t groups_us;  /* likewise in one of the groups, the most */
+    bool limit_met;      /* a group's memory met its limit, page cache included: something had to go */
+};
+enum lr_status memory_facts_strain(struct memory_facts *f, struct memory_strain *out, struct lr_error *err);
 void memory_facts_close(struct memory_facts *f);
 
 /* From texts of proc/meminfo and proc/sys/vm/overcommit_memory: bytes that are available, and that may still

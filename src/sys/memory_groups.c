@@ -16,7 +16,9 @@ struct group_files {
     const char *kernel;    /* in memory.stat */
     const char *kernel_usage;
     const char *kernel_parts[5]; /* in memory.stat, where neither of the two stands (before Linux 5.18) */
-    const char *pressure, *events;
+    const char *refaults[4];     /* in memory.stat; the last is of older kernels */
+    const char *pressure;
+    const char *events, *met[3]; /* how often a limit was met: counts in `events`, or all that it says */
 };
 
 static const struct group_files version1 = {
@@ -25,6 +27,9 @@ static const struct group_files version1 = {
     .unreclaimable = {"total_active_anon", "total_inactive_anon", "total_unevictable"},
     .inherited = "hierarchical_memory_limit",
     .kernel_usage = "memory.kmem.usage_in_bytes",
+    .refaults = {"total_workingset_refault_file", "total_workingset_refault_anon",
+                 "total_workingset_refault"},
+    .events = "memory.failcnt",
 };
 static const struct group_files version2 = {
     .limits = {"memory.max", "memory.high"},
@@ -32,14 +37,17 @@ static const struct group_files version2 = {
     .unreclaimable = {"active_anon", "inactive_anon", "unevictable"},
     .kernel = "kernel",
     .kernel_parts = {"kernel_stack", "pagetables", "percpu", "slab"},
+    .refaults = {"workingset_refault_file", "workingset_refault_anon", "workingset_refault"},
     .pressure = "memory.pressure",
     .events = "memory.events",
+    .met = {"high", "max"},
 };
 
 struct memory_group {
     const struct group_files *files;
     struct facts_file limits[2], usage, stat, kernel_usage, pressure,
         events; /* named where files names them */
+    struct facts_counter refaults, stalled, met;
 };
 
 /* ---- finding them */
@@ -151,7 +159,7 @@ static enum lr_status read_used(struct memory_group *m, struct lr_str stat, uint
 
 /* memory.stat is the dear one: it is left where there is no limit of the group's own and, as `*free_above`
  * tells, none that it inherits. */
-static enum lr_status read_group(struct memory_group *m, bool *free_above, uint64_t *limit, uint64_t *room,
+static enum lr_status read_group(struct memory_group *m, bool *free_above, struct group_room *out,
                                  struct lr_error *err) {
     uint64_t own = FACTS_UNLIMITED, inherited, used;
     struct lr_str stat, value;
@@ -169,8 +177,11 @@ static enum lr_status read_group(struct memory_group *m, bool *free_above, uint6
     }
     if (own == FACTS_UNLIMITED) return LR_OK;
     LR_TRY(read_used(m, stat, &used, err));
-    *limit = memory_smaller(*limit, own);
-    *room = memory_smaller(*room, memory_left(own, used));
+    out->limit = memory_smaller(out->limit, own);
+    out->room = memory_smaller(out->room, memory_left(own, used));
+    if (used > own && used - own > out->over) out->over = used - own;
+    uint64_t pages = facts_grown(&m->refaults, stat.len > 0, sum_of(stat, m->files->refaults));
+    if (pages > out->refaults) out->refaults = pages;
     return LR_OK;
 }
 
@@ -180,27 +191,45 @@ enum lr_status memory_groups_open(const char *root, bool keep, struct memory_gro
     return facts_file_name(&out->member_file, root, "proc/self/cgroup", keep, err);
 }
 
-enum lr_status memory_groups_read(struct memory_groups *g, const char *root, uint64_t *limit, uint64_t *room,
+enum lr_status memory_groups_read(struct memory_groups *g, const char *root, struct group_room *out,
                                   struct lr_error *err) {
     bool free_above = false;
-    *limit = *room = FACTS_UNLIMITED;
+    *out = (struct group_room){FACTS_UNLIMITED, FACTS_UNLIMITED, 0, 0};
     LR_TRY(follow_moves(g, root, err));
     for (size_t i = 0; i < g->count; i++) {
         struct memory_group *m = &g->all[i];
         if (i == 0 || m->files != g->all[i - 1].files) free_above = !m->files->inherited;
-        LR_TRY(read_group(m, &free_above, limit, room, err));
+        LR_TRY(read_group(m, &free_above, out, err));
     }
     return LR_OK;
 }
 
-enum lr_status memory_groups_stalls(struct memory_groups *g, uint64_t *sum, struct lr_error *err) {
-    static const char *const met[] = {"high", "max", NULL};
+/* How long somebody in one group waited, and whether it met its limit, since this was read last. */
+static enum lr_status read_strain(struct memory_group *m, uint64_t *stalled_us, bool *limit_met,
+                                  struct lr_error *err) {
+    struct lr_str text;
+    uint64_t met = 0;
+    LR_TRY(facts_file_read(&m->pressure, &text, err));
+    *stalled_us = facts_grown(&m->stalled, text.len > 0, facts_stall(text));
+    LR_TRY(facts_file_read(&m->events, &text, err));
+    if (m->files->met[0])
+        met = sum_of(text, m->files->met);
+    else
+        facts_number(text, &met);
+    *limit_met = facts_grown(&m->met, text.len > 0, met) > 0;
+    return LR_OK;
+}
+
+enum lr_status memory_groups_strain(struct memory_groups *g, uint64_t *stalled_us, bool *limit_met,
+                                    struct lr_error *err) {
+    *stalled_us = 0;
+    *limit_met = false;
     for (size_t i = 0; i < g->count; i++) {
-        struct lr_str text;
-        LR_TRY(facts_file_read(&g->all[i].pressure, &text, err));
-        *sum += facts_full_stall(text);
-        LR_TRY(facts_file_read(&g->all[i].events, &text, err));
-        *sum += sum_of(text, met);
+        uint64_t us;
+        bool met;
+        LR_TRY(read_strain(&g->all[i], &us, &met, err));
+        if (us > *stalled_us) *stalled_us = us; /* a group's is also that of those above it */
+        *limit_met |= met;
     }
     return LR_OK;
 }

@@ -19,13 +19,19 @@ struct memory_groups {
 /* LR_EMEMORY only, as the other two. On failure nothing needs closing. */
 enum lr_status memory_groups_open(const char *root, bool keep, struct memory_groups *out,
                                   struct lr_error *err);
-/* Reads the smallest limit, and the smallest limit - used; MEMORY_UNLIMITED where there are none. Where we
- * have been moved to another group, it finds the groups anew. */
-enum lr_status memory_groups_read(struct memory_groups *g, const char *root, uint64_t *limit, uint64_t *room,
+/* The smallest limit, and the smallest limit - used, MEMORY_UNLIMITED where there are none; the greatest
+ * used - limit; the most pages that a group with a limit has lost and got again since the last call. */
+struct group_room {
+    uint64_t limit, room, over, refaults;
+};
+/* Where we have been moved to another group, it finds the groups anew. */
+enum lr_status memory_groups_read(struct memory_groups *g, const char *root, struct group_room *out,
                                   struct lr_error *err);
-/* Adds to `sum` what grows whenever a group is short of memory: microseconds of full stalls, times that
- * memory.high or memory.max was met (v2 alone). Of the groups that were read last. */
-enum lr_status memory_groups_stalls(struct memory_groups *g, uint64_t *sum, struct lr_error *err);
+/* Of the groups that were read last, since the last call: the most microseconds for which somebody in one of
+ * them waited for memory (PSI, v2 alone), and whether one met its limit (memory.events' high and max; in v1
+ * memory.failcnt). */
+enum lr_status memory_groups_strain(struct memory_groups *g, uint64_t *stalled_us, bool *limit_met,
+                                    struct lr_error *err);
 void memory_groups_close(struct memory_groups *g);
 
 /* What is left of `limit`; an unlimited one stays so. */

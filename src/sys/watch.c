@@ -1,55 +1,53 @@
 #include "sys/watch.h"
 
 #include "base/mem.h"
-#include "sys/facts.h"
+
+/* With less than one part in so many available the machine itself is short of memory. */
+#define SHORT_SHARE 8
+
+/* And so many pages between two looks are a working set that does not fit its group. */
+#define REFAULTS 256
 
 struct watch {
     struct memory_facts *facts;
-    struct facts_file stat;
     uint64_t user_limit;
-    uint64_t stalls; /* at the last look */
+    bool machine_short, group_short; /* at the last look */
 };
-
-/* The twelfth word of proc/self/stat, proc(5), counted from the end of the second: a name in brackets that
- * may hold blanks and brackets itself. */
-static uint64_t major_faults(struct lr_str stat) {
-    const char *name_end = stat.len ? memrchr(stat.data, ')', stat.len) : NULL;
-    struct lr_str rest =
-        name_end ? lr_str_from(stat, (size_t)(name_end - stat.data) + 1) : (struct lr_str){0};
-    struct lr_str word = {0};
-    uint64_t n;
-    for (int i = 3; i <= 12; i++)
-        if (!facts_word(&rest, &word)) return 0;
-    return facts_number(word, &n) ? n : 0;
-}
 
 enum lr_status watch_look(struct watch *w, struct watch_look *out, struct lr_error *err) {
     struct memory_info m;
-    struct lr_str stat;
-    uint64_t stalls;
     *out = (struct watch_look){0};
     LR_TRY(memory_facts_read(w->facts, w->user_limit, &m, err));
-    LR_TRY(facts_file_read(&w->stat, &stat, err));
-    LR_TRY(memory_facts_stalls(w->facts, &stalls, err));
     *out = (struct watch_look){
         .room = m.room,
         .own_anonymous = m.own_anonymous,
+        .ours = m.ours,
         .budget = m.budget,
-        .available = m.budget,
         .total = m.total,
-        .major_faults = major_faults(stat),
         .swap_used_by_us = m.swap_used_by_us,
-        .pressure = stalls > w->stalls,
     };
-    w->stalls = stalls;
+    w->machine_short = m.mem_available < m.mem_total / SHORT_SHARE;
+    w->group_short = m.refaults >= REFAULTS;
     return LR_OK;
 }
 
-static enum lr_status open_files(struct watch *w, const char *root, struct lr_error *err) {
+enum lr_status watch_strain(struct watch *w, struct watch_strain *out, struct lr_error *err) {
+    struct memory_strain s;
+    *out = (struct watch_strain){0};
+    LR_TRY(memory_facts_strain(w->facts, &s, err));
+    uint64_t us = s.groups_us;
+    bool ours = w->machine_short || w->group_short || s.limit_met;
+    if (ours && s.machine_us > us) us = s.machine_us;
+    *out = (struct watch_strain){(double)us * 1e-6, s.limit_met};
+    return LR_OK;
+}
+
+static enum lr_status open_facts(struct watch *w, const char *root, struct lr_error *err) {
     struct watch_look first;
+    struct watch_strain before;
     LR_TRY(memory_facts_open(root, &w->facts, err));
-    LR_TRY(facts_file_name(&w->stat, root, "proc/self/stat", true, err));
-    return watch_look(w, &first, err);
+    LR_TRY(watch_look(w, &first, err));
+    return watch_strain(w, &before, err);
 }
 
 enum lr_status watch_open(const char *root, uint64_t user_limit, struct watch **out, struct lr_error *err) {
@@ -57,7 +55,7 @@ enum lr_status watch_open(const char *root, uint64_t user_limit, struct watch **
     *out = NULL;
     if (!w) return lr_fail_memory(err, "the watch on memory", sizeof *w);
     w->user_limit = user_limit;
-    enum lr_status status = open_files(w, root, err);
+    enum lr_status status = open_facts(w, root, err);
     if (status == LR_OK)
         *out = w;
     else
@@ -68,6 +66,5 @@ enum lr_status watch_open(const char *root, uint64_t user_limit, struct watch **
 void watch_close(struct watch *w) {
     if (!w) return;
     memory_facts_close(w->facts);
-    facts_file_close(&w->stat);
     lr_free(w);
 }

@@ -39,13 +39,15 @@ static unsigned long long limit_for(uint64_t need) {
 
 /* ---- why it does not fit */
 
-enum reason { TENSOR_TOO_LARGE, ARRAY_TOO_LARGE, ADDRESSES_SHORT, MEMORY_SHORT };
+enum reason { TENSOR_TOO_LARGE, ARRAY_TOO_LARGE, ADDRESSES_SHORT, LOCKS_SHORT, MEMORY_SHORT };
 
 /* The first two no memory would help with: a forced copy of a tensor, and an array of the session's. */
 static enum reason reason_of(const struct plan_facts *f, const struct lr_plan *p) {
     if (p->mode == LR_LOAD_RESIDENT && place_too_large(f)) return TENSOR_TOO_LARGE;
     if (p->least == UINT64_MAX) return ARRAY_TOO_LARGE;
-    return p->least <= f->budget && plan_addresses(f, p) > f->address ? ADDRESSES_SHORT : MEMORY_SHORT;
+    if (p->least > f->budget) return MEMORY_SHORT;
+    if (plan_addresses(f, p) > f->address) return ADDRESSES_SHORT;
+    return plan_lock_short(f, p) ? LOCKS_SHORT : MEMORY_SHORT;
 }
 
 /* ---- ways out */
@@ -93,6 +95,7 @@ static void advise_refused(const struct plan_facts *f, struct lr_plan *p) {
     if (reason == ADDRESSES_SHORT)
         add(p, "needs %s more of addresses: raise ulimit -v",
             lr_gb(plan_addresses(f, p) - f->address, 2).text);
+    if (reason == LOCKS_SHORT) add(p, "leave out --mlock; or raise ulimit -l");
     if (reason == MEMORY_SHORT) add_memory(f, p);
 }
 
@@ -103,6 +106,13 @@ static void advise_streamed(const struct plan_facts *f, struct lr_plan *p) {
         [MEMORY_BY_DATA_LIMIT] = "raise ulimit -d",
     };
     struct lr_plan mapped;
+    if (plan_lock_short(f, p)) {
+        add(p,
+            "ulimit -l lets %s be locked, and --mlock keeps no more in memory: raise it, or leave out "
+            "--mlock",
+            lr_gb(f->lock, 2).text);
+        return;
+    }
     would_fit(f, LR_LOAD_MAP, p->context, &mapped);
     uint64_t all = memory_for_budget(mapped.least);
     if (!mapped.fits && reason_of(f, &mapped) == ADDRESSES_SHORT)
@@ -163,6 +173,8 @@ static enum lr_status refuse(const struct plan_facts *f, const struct lr_plan *p
         return refuse_array(f, p, err);
     case ADDRESSES_SHORT:
         return lr_refuse_memory(err, "addresses", plan_addresses(f, p), f->address, "%s", ways);
+    case LOCKS_SHORT:
+        return lr_refuse_memory(err, "locked memory", place_resident_cost(f), f->lock, "%s", ways);
     default:
         describe(f, p, what, sizeof what);
         return lr_refuse_memory(err, what, p->least, p->budget, "%s", ways);

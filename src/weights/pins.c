@@ -2,7 +2,6 @@
 
 #include "base/checked.h"
 #include "base/mem.h"
-#include "base/memory_policy.h"
 #include "base/pages.h"
 #include "weights/units.h"
 
@@ -29,10 +28,8 @@ enum lr_status pins_open(const struct tensor_record *const *records, const uint6
             return lr_fail_memory(err, "addresses for weights", UINT64_MAX);
     }
     if (out->reserved) out->range = pages_reserve(out->reserved + PAGES_LARGE);
-    if (out->range) {
+    if (out->range)
         out->base = out->range + (PAGES_LARGE - (uintptr_t)out->range % PAGES_LARGE) % PAGES_LARGE;
-        pages_want_large(out->range, out->reserved + PAGES_LARGE);
-    }
     if (out->base || !out->reserved) return LR_OK;
     uint64_t bytes = out->reserved;
     pins_close(out);
@@ -45,29 +42,20 @@ void pins_close(struct pins *p) {
     *p = (struct pins){0};
 }
 
-/* Whether the policy lets `more` bytes be taken. */
-static bool allowed(struct pins *p, uint64_t more) {
-    uint64_t next, available = UINT64_MAX;
-    if (p->taken + more <= p->size) return true;
-    if (p->available) available = p->available(p->available_ctx);
-    if (!policy_grow(p->size, p->taken, more, available, &next)) return false;
-    p->size = next;
-    return true;
-}
-
 bool pins_grow(struct pins *p, size_t i, uint64_t units) {
     struct pin *pin = &p->pins[i];
     if (units > pin->most) return false;
     uint64_t need = memory_of(p, pin, units), more = need > pin->usable ? need - pin->usable : 0;
     if (more) {
         uint8_t *from = p->base + pin->at + pin->usable;
-        if (!allowed(p, more) || !pages_use(from, more)) return false;
+        if (!growth_allows(&p->growth, more) || !pages_use(from, more)) return false;
+        pages_want_large(from, more); /* each time: what was given back is an ordinary range again */
         if (p->lock && !pages_lock(from, more)) {
             pages_give_back(from, more);
             return false;
         }
         pin->usable = need;
-        p->taken += more;
+        p->growth.taken += more;
     }
     if (units > pin->units) pin->units = units;
     return true;
@@ -80,6 +68,6 @@ void pins_shrink(struct pins *p, size_t i, uint64_t units) {
     pin->units = units;
     if (keep >= pin->usable) return;
     pages_give_back(p->base + pin->at + keep, pin->usable - keep);
-    p->taken -= pin->usable - keep;
+    p->growth.taken -= pin->usable - keep;
     pin->usable = keep;
 }

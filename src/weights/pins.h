@@ -5,8 +5,8 @@
 #ifndef LR_WEIGHTS_PINS_H
 #define LR_WEIGHTS_PINS_H
 
-#include "base/arena.h"
 #include "weights/catalog.h"
+#include "weights/growth.h"
 
 struct pin {
     const struct tensor_record *record;
@@ -20,14 +20,12 @@ struct pin {
 struct pins {
     uint8_t *range, *base; /* the reservation, and where it is aligned to large pages: only whole ones of what
                               is in use are made large, so that they cost nothing */
-    uint64_t reserved, taken; /* bytes */
-    uint64_t grain;           /* of what is taken: a page, or what direct reads need */
-    uint64_t size;            /* the policy's "current size" of this arena; `taken` is what is in use of it */
-    struct pin *pins;         /* [count] */
+    uint64_t reserved;     /* bytes */
+    uint64_t grain;        /* of what is taken: a page, or what direct reads need */
+    struct growth growth;
+    struct pin *pins; /* [count] */
     size_t count;
     bool lock; /* in memory (mlock) */
-    arena_available_fn *available;
-    void *available_ctx;
 };
 
 /* Reserves addresses for `most[i]` units of records[i], where its file is read in blocks of `align` bytes.

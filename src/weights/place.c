@@ -11,18 +11,14 @@
 #define ALIGN_MOST PLACE_ALIGN
 
 /* What pinning the first n units costs: whole pages, and one for where the bytes begin. */
-static uint64_t cost(const struct tensor_record *t, uint64_t n) {
-    return n ? (units_bytes(t, n) + 2 * PLACE_PAGE - 1) / PLACE_PAGE * PLACE_PAGE : 0;
-}
-
-static bool read_whole(const struct plan_tensor *t) {
-    return t->kind == WEIGHT_ESSENTIAL || t->kind == WEIGHT_LAYER;
+static uint64_t cost(const struct plan_facts *f, const struct tensor_record *t, uint64_t n) {
+    return n ? place_pages(f, units_bytes(t, n)) + place_pages(f, 1) : 0;
 }
 
 uint64_t place_pass_bytes(const struct plan_facts *f) {
     uint64_t sum = 0;
     for (size_t i = 0; i < f->n_tensors; i++)
-        if (read_whole(&f->tensors[i])) sum += f->tensors[i].record->bytes;
+        if (weight_read_whole(&f->tensors[i])) sum += f->tensors[i].record->bytes;
     return sum;
 }
 
@@ -37,7 +33,7 @@ uint64_t place_resident_cost(const struct plan_facts *f) {
     uint64_t sum = 0;
     for (size_t i = 0; i < f->n_tensors; i++)
         if (f->tensors[i].kind != WEIGHT_VECTOR)
-            sum += cost(f->tensors[i].record, units_count(f->tensors[i].record));
+            sum += cost(f, f->tensors[i].record, units_count(f->tensors[i].record));
     return sum;
 }
 
@@ -52,7 +48,7 @@ const struct tensor_record *place_too_large(const struct plan_facts *f) {
 static uint64_t slot_bytes(const struct plan_facts *f, uint32_t span) {
     uint64_t largest = 0;
     for (size_t i = 0; i < f->n_tensors; i++) {
-        if (!read_whole(&f->tensors[i])) continue;
+        if (!weight_read_whole(&f->tensors[i])) continue;
         uint64_t bytes = units_bytes(f->tensors[i].record, span);
         if (bytes > largest) largest = bytes;
     }
@@ -63,7 +59,7 @@ static uint64_t slot_bytes(const struct plan_facts *f, uint32_t span) {
 static uint64_t blocks_in_pass(const struct plan_facts *f, uint32_t span) {
     uint64_t n = 0;
     for (size_t i = 0; i < f->n_tensors; i++)
-        if (read_whole(&f->tensors[i])) n += (units_count(f->tensors[i].record) + span - 1) / span;
+        if (weight_read_whole(&f->tensors[i])) n += (units_count(f->tensors[i].record) + span - 1) / span;
     return n;
 }
 
@@ -75,7 +71,8 @@ struct ring_size plan_ring(const struct plan_facts *f, uint64_t room) {
     uint64_t most = f->budget / RING_SHARE < RING_USUAL ? f->budget / RING_SHARE : RING_USUAL;
     if (most > room) most = room;
     struct ring_size r = {.span = (uint32_t)(block / UNIT_BYTES)};
-    while (r.span > 1 && most < 2 * depth * slot_bytes(f, r.span)) r.span /= 2;
+    while (r.span > 1 && (most < 2 * depth * slot_bytes(f, r.span) || blocks_in_pass(f, r.span) < 2 * depth))
+        r.span /= 2;
     r.slot = slot_bytes(f, r.span);
     uint64_t slots = most / r.slot, blocks = blocks_in_pass(f, r.span);
     if (slots > blocks) slots = blocks;
@@ -89,15 +86,15 @@ struct ring_size plan_ring(const struct plan_facts *f, uint64_t room) {
 static void pin_up_to(const struct plan_facts *f, size_t i, uint64_t want, uint64_t *quota,
                       uint64_t *pinned) {
     const struct tensor_record *t = f->tensors[i].record;
-    uint64_t have = pinned[i], paid = cost(t, have), low = have, high = want;
+    uint64_t have = pinned[i], paid = cost(f, t, have), low = have, high = want;
     while (low < high) { /* the most units that the quota pays for */
         uint64_t middle = low + (high - low + 1) / 2;
-        if (cost(t, middle) - paid <= *quota && units_bytes(t, middle) <= POLICY_MAX_TENSOR)
+        if (cost(f, t, middle) - paid <= *quota && units_bytes(t, middle) <= POLICY_MAX_TENSOR)
             low = middle;
         else
             high = middle - 1;
     }
-    *quota -= cost(t, low) - paid;
+    *quota -= cost(f, t, low) - paid;
     pinned[i] = low;
 }
 
@@ -185,7 +182,7 @@ void place_sum(const struct plan_facts *f, const uint64_t *pinned, uint64_t *byt
     for (size_t i = 0; i < f->n_tensors; i++) {
         const struct tensor_record *t = f->tensors[i].record;
         *bytes += units_bytes(t, pinned[i]);
-        *taken += cost(t, pinned[i]);
-        if (read_whole(&f->tensors[i])) *streamed += t->bytes - units_bytes(t, pinned[i]);
+        *taken += cost(f, t, pinned[i]);
+        if (weight_read_whole(&f->tensors[i])) *streamed += t->bytes - units_bytes(t, pinned[i]);
     }
 }

@@ -5,8 +5,14 @@
 #include "sys/disk.h"
 #include "weights/plan.h"
 
-#define PLACE_PAGE  4096u
+#define PLACE_PAGE  4096u           /* where nothing else is known: the most common one */
 #define PLACE_ALIGN DISK_MOST_ALIGN /* of a slot of the ring */
+
+/* Whole pages. */
+static inline uint64_t place_pages(const struct plan_facts *f, uint64_t bytes) {
+    uint64_t page = f->page ? f->page : PLACE_PAGE;
+    return (bytes + page - 1) / page * page;
+}
 
 /* Bytes that a pass reads: every matrix of the layers, and the head. */
 uint64_t place_pass_bytes(const struct plan_facts *f);

@@ -6,10 +6,13 @@
 #include "weights/place.h"
 #include "weights/predict.h"
 
-#define CHUNK        128u  /* tokens of a prompt in one pass */
-#define CHUNK_STREAM 512u  /* where each pass waits for the disk, if it costs no more than a part in ... */
-#define CHUNK_SHARE  16u   /* ... this many of the budget */
-#define USEFUL       2048u /* positions: with fewer a model is rather streamed than mapped */
+#define CHUNK        128u /* tokens of a prompt in one pass */
+#define CHUNK_STREAM 512u /* where weights are read again in each pass, and up to ... */
+#define CHUNK_MOST                                                                                           \
+    4096u               /* ... this while that takes longer than the products, if it costs no more than ... */
+#define CHUNK_SHARE 16u /* ... a part in this many of the budget */
+#define USEFUL      2048u /* positions: with fewer a model is rather streamed than mapped */
+#define RING_APART  4u    /* a ring is another one if it is larger or smaller by a part in so many */
 
 /* What the process owns with a context, pins and ring apart. */
 struct owned {
@@ -45,7 +48,7 @@ static uint64_t beside(const struct plan_facts *f, enum lr_load mode) {
     case LR_LOAD_RESIDENT:
         return place_resident_cost(f);
     default:
-        return 2 * ring.slot;
+        return place_pages(f, 2 * ring.slot);
     }
 }
 
@@ -67,6 +70,7 @@ static bool fits(const struct plan_facts *f, enum lr_load mode, uint32_t context
     uint64_t sum;
     if (lr_add_u64(o.sum, beside(f, mode), &sum) || sum > f->budget || f->opening + f->fixed > f->budget)
         return false;
+    if (mode == LR_LOAD_RESIDENT && place_resident_cost(f) > f->lock) return false;
     return arena_allowed(f, &o) && addresses(f, mode, o.sum) <= f->address;
 }
 
@@ -101,8 +105,11 @@ static uint32_t choose_chunk(const struct plan_facts *f, enum lr_load mode, uint
  * pins. */
 static uint32_t widen_chunk(const struct plan_facts *f, uint32_t context, uint32_t chunk) {
     if (f->chunk || chunk < CHUNK) return chunk;
-    uint64_t usual = owned_with(f, context, CHUNK).work;
-    for (uint32_t wide = CHUNK_STREAM; wide > CHUNK; wide /= 2)
+    uint64_t usual = owned_with(f, context, CHUNK).work, pass = place_pass_bytes(f);
+    uint64_t streamed = pass > f->budget ? pass - f->budget : 0;
+    uint32_t wide = CHUNK_STREAM;
+    while (wide < CHUNK_MOST && predict_disk_is_slower(f, streamed, wide)) wide *= 2;
+    for (; wide > CHUNK; wide /= 2)
         if (owned_with(f, context, wide).work - usual <= f->budget / CHUNK_SHARE &&
             fits(f, LR_LOAD_STREAM, context, wide))
             return wide;
@@ -136,18 +143,32 @@ static uint64_t room_in_addresses(const struct plan_facts *f, uint64_t used, uin
     return room < left ? room : left;
 }
 
+/* At most the half of what is left for weights. The ring that is there stays if it is about as large as one
+ * made now: with another one, what was read ahead is lost. */
+static uint64_t ring_bytes(const struct plan_facts *f, uint64_t room) {
+    struct ring_size ring = plan_ring(f, room / 2);
+    uint64_t bytes = place_pages(f, ring.slot * ring.slots), apart = bytes / RING_APART;
+    bool stays = f->ring <= room && f->ring >= bytes - apart && f->ring <= bytes + apart;
+    return stays ? f->ring : bytes;
+}
+
+/* What the process owns without pins and ring, with the KV caches as far as this plan is for. */
+static uint64_t owned_now(const struct plan_facts *f, const struct owned *o, const struct lr_plan *p) {
+    return o->sum - o->kv + p->kv_now - f->unfilled;
+}
+
 /* Pins what the budget leaves; without a ring if that is all. */
 static void place_streamed(const struct plan_facts *f, const struct owned *o, uint64_t *pinned,
                            struct lr_plan *out) {
-    uint64_t used = o->sum - o->kv + out->kv_now, room = used < f->budget ? f->budget - used : 0, bytes;
-    room = room_in_addresses(f, used, room);
-    place_pins(f, room, pinned);
+    uint64_t used = owned_now(f, o, out), room = used < f->budget ? f->budget - used : 0, bytes;
+    room = room_in_addresses(f, o->sum, room); /* the KV cache has all of its addresses */
+    place_pins(f, room < f->lock ? room : f->lock, pinned);
     place_sum(f, pinned, &bytes, &out->pins, &out->streamed);
     out->pinned = bytes;
     if (!out->streamed) return;
-    struct ring_size ring = plan_ring(f, room);
-    out->ring = f->ring ? f->ring : ring.slot * ring.slots;
-    place_pins(f, out->ring < room ? room - out->ring : 0, pinned);
+    out->ring = ring_bytes(f, room);
+    room = out->ring < room ? room - out->ring : 0;
+    place_pins(f, room < f->lock ? room : f->lock, pinned);
     place_sum(f, pinned, &out->pinned, &out->pins, &out->streamed);
 }
 
@@ -166,7 +187,7 @@ static uint64_t least_need(const struct plan_facts *f, enum lr_load mode, uint32
     struct plan_facts other = *f;
     struct owned o = owned_with(f, context, chunk);
     uint64_t low, high;
-    other.address = UINT64_MAX;
+    other.address = other.lock = UINT64_MAX;
     if (lr_add_u64(o.sum, beside(f, mode), &low) || lr_add_u64(low, f->opening, &low) || low > UINT64_MAX / 4)
         return UINT64_MAX;
     for (high = 2 * low, low = 0; low < high;) {
@@ -192,7 +213,7 @@ static struct owned judge(const struct plan_facts *f, struct lr_plan *out) {
     struct owned o = owned_with(f, out->context, out->chunk);
     out->kv = o.kv;
     out->work = o.work;
-    out->fixed = f->fixed + place_vector_bytes(f);
+    out->fixed = f->fixed - f->unfilled + place_vector_bytes(f);
     out->least = least_need(f, out->mode, out->context, out->chunk);
     return o;
 }
@@ -203,10 +224,16 @@ void plan_judge(const struct plan_facts *f, struct lr_plan *out) {
 
 /* The parts and their sum. Reading the tokenizer comes first, when the rest is not there yet. */
 static void add_up(const struct plan_facts *f, const struct owned *o, struct lr_plan *out) {
-    if (o->sum == UINT64_MAX || lr_add_u64(o->sum - o->kv + out->kv_now, out->pins + out->ring, &out->need))
+    if (o->sum == UINT64_MAX || lr_add_u64(owned_now(f, o, out), out->pins + out->ring, &out->need))
         out->need = UINT64_MAX;
     if (out->need < f->opening + f->fixed) out->opening = f->opening + f->fixed - out->need;
     out->need += out->opening;
+}
+
+bool plan_lock_short(const struct plan_facts *f, const struct lr_plan *p) {
+    if (p->mode == LR_LOAD_RESIDENT) return place_resident_cost(f) > f->lock;
+    return p->mode == LR_LOAD_STREAM && p->streamed && p->budget > f->lock &&
+           p->budget - f->lock > p->need - p->pins;
 }
 
 void plan_make(const struct plan_facts *f, uint64_t *pinned, struct lr_plan *out) {

@@ -28,6 +28,10 @@ struct plan_tensor {
     bool essential; /* loaded first: embedding, final norm, head */
 };
 
+static inline bool weight_read_whole(const struct plan_tensor *t) {
+    return t->kind == WEIGHT_ESSENTIAL || t->kind == WEIGHT_LAYER;
+}
+
 /* Bytes that a session of `context` positions takes, split in KV cache and work space, when prompts are read
  * in passes of `chunk` tokens. Must not fall as context or chunk grow. LR_EMEMORY, and UINT64_MAX bytes,
  * where one of its arrays is above what the policy allows. */
@@ -54,10 +58,13 @@ struct plan_facts {
     uint64_t opening;        /* at once while the tokenizer is read; 0: that is over */
     uint64_t address;        /* address space that is left (RLIMIT_AS); UINT64_MAX */
     uint64_t files;          /* bytes of the files, which mapping takes of it */
-    uint64_t fixed;          /* taken already, or soon: product buffers, stacks, tables */
+    uint64_t lock;           /* bytes of copies that may be locked, and have to be; UINT64_MAX */
+    uint64_t fixed;          /* taken already, or soon: product buffers, stacks, tables, other sessions */
+    uint64_t unfilled;       /* of it, what the other sessions' KV caches will use later */
     uint64_t cold;           /* bytes of the files that are not in the page cache */
     enum lr_load load;
-    uint64_t ring;    /* bytes of the ring that is there already, whatever the budget is now; 0: none yet */
+    uint64_t page;    /* bytes that memory is taken by; 0: PLACE_PAGE */
+    uint64_t ring;    /* bytes of the ring that is there already, and stays if it is about right; 0: none */
     bool open;        /* the session is: pins take what it leaves, even if its whole context fits no more */
     uint32_t wanted;  /* positions asked for; 0: the most that fits, up to `limit` */
     uint32_t limit;   /* the most positions when none are asked for */
@@ -81,10 +88,14 @@ void plan_advise(const struct plan_facts *facts, struct lr_plan *plan);
 /* LR_EMEMORY: what a plan that does not fit is refused with, advice included. */
 enum lr_status plan_refuse(const struct plan_facts *facts, const struct lr_plan *plan, struct lr_error *err);
 
+/* Whether more of the weights would be copied if they had not to be locked. */
+bool plan_lock_short(const struct plan_facts *facts, const struct lr_plan *plan);
+
 /* Addresses that a plan would take: above facts->address it does not fit. */
 uint64_t plan_addresses(const struct plan_facts *facts, const struct lr_plan *plan);
 
-/* A ring for these rates and this model in `room` bytes: as many slots as help, two at least. */
+/* A ring for these rates and this model in `room` bytes: as many slots as help, two at least. In as many
+ * bytes as it takes itself it is the same. */
 struct ring_size {
     uint64_t slot; /* bytes of one: the largest block with its alignment */
     uint32_t slots;

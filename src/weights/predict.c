@@ -36,6 +36,13 @@ static void count_work(const struct plan_facts *f, double *layers, double *head)
     }
 }
 
+bool predict_disk_is_slower(const struct plan_facts *f, uint64_t streamed, uint32_t chunk) {
+    const struct plan_rates *r = &f->rates;
+    double layers, head;
+    count_work(f, &layers, &head);
+    return r->disk > 0 && r->prefill > 0 && (double)streamed / r->disk > (layers * chunk + head) / r->prefill;
+}
+
 void predict_speed(const struct plan_facts *f, struct lr_plan *p) {
     const struct plan_rates *r = &f->rates;
     double disk = p->streamed ? (double)p->streamed / (r->disk > 0 ? r->disk * STREAM_SHARE : 1) : 0;

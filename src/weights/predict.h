@@ -7,4 +7,8 @@
 /* Sets load_s, prefill_tok_s and decode_tok_s; 0 where a rate that they need is not known. */
 void predict_speed(const struct plan_facts *f, struct lr_plan *plan);
 
+/* Whether reading that many bytes of weights takes longer than the products of a pass of `chunk` tokens;
+ * false where a rate is not known. */
+bool predict_disk_is_slower(const struct plan_facts *f, uint64_t streamed, uint32_t chunk);
+
 #endif

@@ -44,7 +44,7 @@ static void *reader_main(void *arg) {
     for (struct read_request *q; (q = next_request(r)) != NULL;) {
         pthread_mutex_unlock(&r->lock);
         if (q->to)
-            q->status = disk_read(q->file, q->begin, q->end, q->way, q->to, &q->err);
+            q->status = disk_read(q->file, q->begin, q->end, q->file->way, q->to, &q->err);
         else
             bring(q);
         pthread_mutex_lock(&r->lock);

@@ -11,7 +11,6 @@ struct readers;
 struct read_request {
     const struct disk_file *file;
     uint64_t begin, end;
-    enum disk_way way;
     void *to;     /* as disk_read() wants it; NULL: only bring the bytes into the page cache and the map */
     void *mapped; /* then: where byte `begin` is mapped */
     struct read_request *next;

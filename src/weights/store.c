@@ -52,13 +52,12 @@ enum lr_status store_open(const struct catalog *catalog, const struct plan_tenso
     return status;
 }
 
-/* Back to no mode at all: nothing mapped, nothing pinned, no readers. */
-static void tear_down(struct store *s) {
+void store_clear(struct store *s) {
     stream_close(&s->stream);
     readers_destroy(s->readers);
     s->readers = NULL;
     ahead_close(&s->ahead);
-    arena_destroy(&s->ring);
+    ring_close(&s->ring);
     pins_close(&s->pins);
     for (size_t i = 0; s->maps && i < s->catalog->n_files; i++) {
         if (s->maps[i].base && s->setup.guard) fault_release(s->maps[i].base);
@@ -70,7 +69,7 @@ static void tear_down(struct store *s) {
 
 void store_close(struct store *s) {
     if (!s->catalog) return;
-    tear_down(s);
+    store_clear(s);
     for (size_t i = 0; s->files && i < s->catalog->n_files; i++) disk_close(&s->files[i]);
     lr_free(s->files);
     lr_free(s->maps);
@@ -106,25 +105,32 @@ static enum lr_status reserve_pins(struct store *s, struct lr_error *err) {
     enum lr_status status = pins_open(records, s->setup.most, s->n_tensors, align, &s->pins, err);
     lr_free(records);
     s->pins.lock = s->setup.lock;
-    s->pins.available = s->setup.available;
-    s->pins.available_ctx = s->setup.available_ctx;
+    s->pins.growth.available = s->setup.available;
+    s->pins.growth.available_ctx = s->setup.available_ctx;
     return status;
 }
 
-static enum lr_status start_ring(struct store *s, struct lr_error *err) {
-    struct ring_size ring = s->setup.ring;
-    struct arena measured;
-    void *memory;
-    if (!ring.slots) return LR_OK;
-    uint64_t bytes = ring.slots * ring.slot + PAGES_LARGE;
-    arena_init_measuring(&measured);
-    LR_TRY(arena_alloc(&measured, bytes, "the ring for streamed weights", &memory, err));
-    LR_TRY(arena_init(&s->ring, measured.used, s->setup.available, s->setup.available_ctx, err));
-    LR_TRY(arena_alloc(&s->ring, bytes, "the ring for streamed weights", &memory, err));
-    uint8_t *at = (uint8_t *)memory + (PAGES_LARGE - (uintptr_t)memory % PAGES_LARGE) % PAGES_LARGE;
-    pages_want_large(at, ring.slots * ring.slot / PAGES_LARGE * PAGES_LARGE);
-    struct stream_source source = {s->tensors, s->n_tensors, s->pinned, s->files, s->setup.way};
-    return stream_open(&source, s->readers, ring, at, &s->stream, err);
+static enum lr_status make_ring(struct store *s, struct ring_size size, struct lr_error *err) {
+    stream_reset(&s->stream);
+    uint32_t slots = ring_resize(&s->ring, size.slot, size.slots);
+    if (!slots && size.slots) {
+        size = s->setup.least;
+        slots = ring_resize(&s->ring, size.slot, size.slots);
+        if (!slots) return lr_fail_memory(err, "the ring for streamed weights", size.slots * size.slot);
+    }
+    size.slots = slots;
+    return stream_use(&s->stream, size, s->ring.base, err);
+}
+
+static bool same_ring(struct ring_size a, struct ring_size b) {
+    return a.slots == b.slots && a.slot == b.slot && a.span == b.span;
+}
+
+enum lr_status store_ring(struct store *s, struct ring_size size, struct lr_error *err) {
+    bool there = size.slots ? s->stream.slots != NULL : s->ring.growth.taken == 0;
+    if (there && same_ring(size, s->setup.ring)) return LR_OK;
+    s->setup.ring = size;
+    return make_ring(s, size, err);
 }
 
 static enum lr_status set_up(struct store *s, const struct store_setup *setup, struct lr_error *err) {
@@ -132,16 +138,20 @@ static enum lr_status set_up(struct store *s, const struct store_setup *setup, s
     uint32_t depth = setup->rates.depth ? setup->rates.depth : 16;
     LR_TRY(reserve_pins(s, err));
     LR_TRY(readers_create(depth, &s->readers, err));
-    return start_ring(s, err);
+    if (s->mode != LR_LOAD_STREAM) return LR_OK;
+    struct stream_source source = {s->tensors, s->n_tensors, s->pinned, s->files};
+    stream_open(&source, s->readers, &s->stream);
+    LR_TRY(ring_open(setup->ring_most, setup->available, setup->available_ctx, &s->ring, err));
+    return store_ring(s, setup->ring, err);
 }
 
 enum lr_status store_set_up(struct store *s, const struct store_setup *setup, struct lr_error *err) {
-    tear_down(s);
+    store_clear(s);
     s->setup = *setup;
     s->mode = setup->mode;
     s->refusal.status = set_up(s, setup, &s->refusal);
     if (s->refusal.status == LR_OK) return LR_OK;
-    tear_down(s);
+    store_clear(s);
     return lr_fail(err, s->refusal.status, "%s", s->refusal.message);
 }
 
@@ -154,13 +164,16 @@ struct loader {
     struct store *store;
     struct read_request requests[WINDOW];
     size_t first, n;
+    bool enough; /* on_loaded wants no more */
 };
 
 static enum lr_status finish_one(struct loader *l, struct lr_error *err) {
     struct read_request *q = &l->requests[l->first];
     l->first = (l->first + 1) % WINDOW;
     l->n--;
-    return readers_wait(l->store->readers, q, err);
+    LR_TRY(readers_wait(l->store->readers, q, err));
+    if (l->store->on_loaded) l->enough |= !l->store->on_loaded(l->store->owner, q->end - q->begin);
+    return LR_OK;
 }
 
 static enum lr_status finish_all(struct loader *l, struct lr_error *err) {
@@ -186,7 +199,7 @@ static enum lr_status load_units(struct loader *l, size_t i, uint64_t from, uint
         uint64_t next = end - begin > block ? begin + block : end;
         if (l->n == WINDOW) LR_TRY(finish_one(l, err));
         struct read_request *q = &l->requests[(l->first + l->n) % WINDOW];
-        *q = (struct read_request){.file = file, .begin = begin, .end = next, .way = s->setup.way};
+        *q = (struct read_request){.file = file, .begin = begin, .end = next};
         q->to = pins_at(&s->pins, i, 0) + (int64_t)(begin - t->offset);
         readers_submit(s->readers, q);
         l->n++;
@@ -203,7 +216,7 @@ static enum lr_status pin_tensor(struct loader *l, size_t i, uint64_t want, bool
     struct store *s = l->store;
     uint64_t have = s->pinned[i], most = s->pins.pins[i].most;
     if (want > most && s->mode == LR_LOAD_STREAM) want = most; /* the rest is streamed */
-    while (have < want && !*refused) {
+    while (have < want && !*refused && !l->enough) {
         uint64_t next = have + STEP < want ? have + STEP : want;
         if (s->setup.interrupt && *s->setup.interrupt)
             return lr_fail(err, LR_EINTERRUPTED, "interrupted while loading");
@@ -219,7 +232,8 @@ static enum lr_status refuse_resident(const struct store *s, size_t i, struct lr
     const struct tensor_record *t = s->tensors[i].record;
     char what[160];
     snprintf(what, sizeof what, "a copy of '%.*s'", LR_STR_ARGS(lr_str_cut(t->name, 120)));
-    uint64_t left = s->pins.available ? s->pins.available(s->pins.available_ctx) : pages_left().bytes;
+    const struct growth *g = &s->pins.growth;
+    uint64_t left = g->available ? g->available(g->available_ctx) : pages_left().bytes;
     if (s->pins.lock)
         return lr_refuse_memory(err, what, t->bytes, left, "leave out --mlock, or raise ulimit -l");
     return lr_refuse_memory(err, what, t->bytes, left,
@@ -234,7 +248,7 @@ enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64
     l->store = s;
     enum lr_status status = LR_OK;
     bool refused = false;
-    for (size_t i = begin; i < end && status == LR_OK; i++) {
+    for (size_t i = begin; i < end && status == LR_OK && !l->enough; i++) {
         status = pin_tensor(l, i, pinned[i], &refused, err);
         if (refused && s->mode == LR_LOAD_RESIDENT && status == LR_OK) status = refuse_resident(s, i, err);
     }
@@ -310,7 +324,8 @@ static void show(struct loan *loan, const void *data, uint64_t end) {
 
 static enum lr_status show_streamed(struct store *s, struct loan *loan, size_t i, struct lr_error *err) {
     const void *data;
-    uint64_t end = units_block_end(loan->record, loan->next, s->setup.ring.span);
+    if (!s->stream.slots) LR_TRY(store_ring(s, s->setup.least, err));
+    uint64_t end = units_block_end(loan->record, loan->next, s->stream.size.span);
     LR_TRY(stream_take(&s->stream, i, loan->next, &data, err));
     show(loan, data, end);
     loan->streamed = true;
@@ -330,7 +345,7 @@ static uint64_t piece_end(const struct loan *loan, uint64_t end, uint64_t most) 
 bool store_next(struct store *s, struct loan *loan, enum lr_status *status, struct lr_error *err) {
     const struct tensor_record *t = loan->record;
     store_give_back(s, loan);
-    *status = s->on_boundary ? s->on_boundary(s->boundary_ctx, err) : LR_OK;
+    *status = s->on_boundary ? s->on_boundary(s->owner, err) : LR_OK;
     if (*status == LR_OK && s->mode == LR_LOAD_AUTO)
         *status = lr_fail(err, s->refusal.status, "%s", s->refusal.message);
     uint64_t all = units_count(t);
@@ -381,6 +396,33 @@ enum lr_status store_check(struct store *s, bool look, struct lr_error *err) {
 uint64_t store_file_bytes(const struct store *s) {
     uint64_t sum = 0;
     for (size_t i = 0; i < s->catalog->n_files; i++) sum += s->catalog->files[i].size;
+    return sum;
+}
+
+/* Samples stand evenly over all bytes that a pass reads, a different part of a step further each time. */
+bool store_missing(struct store *s, double *share) {
+    enum { SAMPLES = 256 };
+    uint64_t all = 0, before = 0;
+    unsigned n = 0, missing = 0;
+    for (size_t i = 0; i < s->n_tensors; i++)
+        if (weight_read_whole(&s->tensors[i])) all += s->tensors[i].record->bytes;
+    double step = (double)all / SAMPLES, part = 0.618034 * s->samplings++;
+    part -= (double)(uint64_t)part;
+    for (size_t i = 0; i < s->n_tensors && n < SAMPLES; i++) {
+        const struct tensor_record *t = s->tensors[i].record;
+        if (!weight_read_whole(&s->tensors[i])) continue;
+        if (s->files[t->file].look == DISK_LOOK_NONE) return false;
+        for (uint64_t at; n < SAMPLES && (at = (uint64_t)((n + part) * step)) < before + t->bytes; n++)
+            missing += !file_map_holds(&s->maps[t->file], t->offset + at - before);
+        before += t->bytes;
+    }
+    *share = (double)missing / SAMPLES;
+    return true;
+}
+
+uint64_t store_addresses(const struct store *s) {
+    uint64_t sum = s->pins.reserved + s->ring.reserved;
+    for (size_t i = 0; i < s->catalog->n_files; i++) sum += s->maps[i].size;
     return sum;
 }
 

@@ -15,18 +15,23 @@
 #include "weights/pins.h"
 #include "weights/place.h"
 #include "weights/plan.h"
+#include "weights/ring.h"
 #include "weights/stream.h"
 
 /* Called between two pieces; an error ends the pass. */
 typedef enum lr_status store_boundary_fn(void *ctx, struct lr_error *err);
+/* Called when so many bytes of weights have been read to be pinned. False: enough for now, and store_pin()
+ * ends when what is under way has come. */
+typedef bool store_loaded_fn(void *ctx, uint64_t bytes);
 
 /* How weights are to be had, from a plan. */
 struct store_setup {
     enum lr_load mode;       /* LR_LOAD_MAP, STREAM or RESIDENT */
     const uint64_t *most;    /* [n_tensors] units of each tensor that may ever be pinned */
-    struct ring_size ring;   /* slots 0: nothing will be streamed */
+    struct ring_size ring;   /* to begin with; slots 0: nothing is streamed */
+    struct ring_size least;  /* for what has to be streamed though no plan said so */
+    uint64_t ring_most;      /* bytes of addresses for any ring that may follow */
     struct plan_rates rates; /* how the disk likes to be read */
-    enum disk_way way;
     bool lock, guard;
     const volatile int *interrupt; /* nonzero ends pinning with LR_EINTERRUPTED; or NULL */
     arena_available_fn *available;
@@ -45,14 +50,16 @@ struct store {
     struct lr_error refusal; /* of the last set-up, if it failed */
     uint64_t *pinned;        /* [n_tensors] units that are in memory */
     struct pins pins;
-    struct arena ring;
+    struct ring ring;
     struct readers *readers;
     struct stream stream;
     struct ahead ahead;
     pthread_mutex_t turn;
     store_boundary_fn *on_boundary;
-    void *boundary_ctx;
-    volatile int torn; /* a mapped file lost its end */
+    store_loaded_fn *on_loaded;
+    void *owner;        /* both's ctx */
+    volatile int torn;  /* a mapped file lost its end */
+    uint32_t samplings; /* of what is missing */
 };
 
 /* Opens the catalog's files, which must be as their headers said (else LR_EMODEL). Arguments outlive the
@@ -64,9 +71,15 @@ void store_close(struct store *s);
 /* Maps, or reserves memory and starts readers. May be called again to change the mode between two passes.
  * After a failure there is no mode: passes fail with the same error until another call succeeds. */
 enum lr_status store_set_up(struct store *s, const struct store_setup *setup, struct lr_error *err);
+/* Back to no mode: all memory and addresses are the system's again. */
+void store_clear(struct store *s);
+/* Makes the ring of streamed weights larger or smaller; no slots: gives its memory back. Between two pieces;
+ * what was read ahead is dropped. Where that much is refused it is smaller. LR_EMEMORY where nothing is to be
+ * had. */
+enum lr_status store_ring(struct store *s, struct ring_size size, struct lr_error *err);
 /* Pins tensors [begin, end) up to `pinned[i]` units each, reading many parts at a time. Where memory is
- * refused the rest stays streamed, and in resident mode that is LR_EMEMORY. A failure leaves what was pinned
- * before. */
+ * refused, or on_loaded wants no more, the rest stays streamed; refused in resident mode it is LR_EMEMORY. A
+ * failure leaves what was pinned before. */
 enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64_t *pinned,
                          struct lr_error *err);
 /* Gives back what is beyond `pinned[i]` units. */
@@ -106,6 +119,12 @@ enum lr_status store_copy(struct store *s, const struct tensor_record *t, uint64
 enum lr_status store_check(struct store *s, bool look, struct lr_error *err);
 
 uint64_t store_file_bytes(const struct store *s);
+/* The share of what passes read of the mapped files that is not in memory, from some hundred pages spread
+ * over it, others each time; false where the kernel does not tell (it does so to those alone who own the
+ * files or may write them). Some 100 us. */
+bool store_missing(struct store *s, double *share);
+/* Addresses that mapping, or pins and ring, have reserved. */
+uint64_t store_addresses(const struct store *s);
 /* Bytes of the files that are not in the page cache (estimated). */
 uint64_t store_cold_bytes(const struct store *s);
 

@@ -3,12 +3,20 @@
 #include "base/mem.h"
 #include "weights/units.h"
 
-enum lr_status stream_open(const struct stream_source *source, struct readers *readers, struct ring_size size,
-                           uint8_t *memory, struct stream *out, struct lr_error *err) {
-    *out = (struct stream){.source = *source, .readers = readers, .size = size, .memory = memory};
-    out->slots = lr_calloc(size.slots, sizeof *out->slots);
-    if (!out->slots) return lr_fail_memory(err, "the ring's slots", size.slots * sizeof *out->slots);
-    for (uint32_t i = 0; i < size.slots; i++) out->slots[i].memory = memory + i * size.slot;
+void stream_open(const struct stream_source *source, struct readers *readers, struct stream *out) {
+    *out = (struct stream){.source = *source, .readers = readers};
+}
+
+enum lr_status stream_use(struct stream *s, struct ring_size size, uint8_t *memory, struct lr_error *err) {
+    lr_free(s->slots);
+    s->slots = NULL;
+    s->size = (struct ring_size){0};
+    s->head = s->touched = 0;
+    if (!size.slots) return LR_OK;
+    s->slots = lr_calloc(size.slots, sizeof *s->slots);
+    if (!s->slots) return lr_fail_memory(err, "the ring's slots", size.slots * sizeof *s->slots);
+    for (uint32_t i = 0; i < size.slots; i++) s->slots[i].memory = memory + i * size.slot;
+    s->size = size;
     return LR_OK;
 }
 
@@ -21,7 +29,7 @@ void stream_close(struct stream *s) {
 static bool is_streamed(const struct stream *s, size_t i) {
     const struct plan_tensor *t = &s->source.tensors[i];
     if (t->kind == WEIGHT_ESSENTIAL && s->skip_head) return false;
-    return (t->kind == WEIGHT_ESSENTIAL || t->kind == WEIGHT_LAYER) && s->unit < units_count(t->record);
+    return weight_read_whole(t) && s->unit < units_count(t->record);
 }
 
 /* Moves on to the next block that is not pinned; false where everything is. */
@@ -46,10 +54,10 @@ static void submit_next(struct stream *s) {
         .file = &s->source.files[t->file],
         .begin = t->offset + units_bytes(t, s->unit),
         .end = t->offset + units_bytes(t, end),
-        .way = s->source.way,
         .to = slot->memory,
     };
     s->queued++;
+    if (s->touched < s->size.slots) s->touched++;
     s->unit = end;
     readers_submit(s->readers, &slot->request);
 }

@@ -32,6 +32,24 @@ for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
         signal.signal(number, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left_running(monkeypatch):
+    """What a test that failed has started ends with it."""
+    started = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *args, **more):
+            super().__init__(*args, **more)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    yield
+    for p in started:
+        if p.poll() is None:
+            p.kill()
+            p.wait()
+
+
 class Run:
     """What one run of the program did."""
 

@@ -45,7 +45,7 @@ def test_text_alone_goes_to_stdout(tiny):
     assert run.status == plain.status == 0
     assert run.out == plain.out and run.out
     assert plain.err == ""
-    assert re.search(r"8 tokens, [\d.]+ tok/s; prompt 6 tokens, .* tok/s; first token after [\d.]+ s; peak memory \d+ MiB, "
+    assert re.search(r"8 tokens, [\d.]+ tok/s; prompt 6 tokens, .* tok/s; first token after [\d.]+ s; peak memory \d+ MB, "
                      r"mapped weights included$", run.lines[-1]), run
     assert re.search(r"included; seed \d+$", llm_run("--temp", "1", "-n", "8", tiny, "hello").lines[-1])
 

@@ -213,7 +213,7 @@ def test_what_the_kv_cache_takes_of_the_weights_is_told_once(small):
     ids = ",".join(str(3 + i % 5000) for i in range(2000))
     options = (*ASK, "--mem-limit", "48M", "-c", "2100")
     run = llm_run("-v", *options, small, ids)
-    told = re.findall(r"^llm-run: the KV cache grows: (\d+) MiB of the weights are kept in memory instead of (\d+)$", run.err, re.M)
+    told = re.findall(r"^llm-run: the KV cache grows: (\d+) MB of the weights are kept in memory instead of (\d+)$", run.err, re.M)
     assert run.status == 0 and len(told) == 1 and int(told[0][0]) < int(told[0][1]), run
     assert "the KV cache grows" not in llm_run(*options, small, ids).err
 
@@ -363,7 +363,7 @@ def test_limits_on_addresses(small, reference, load, matmul):
     least = None
     for mib in sorted({round(16 * 128 ** (i / 39)) for i in range(40)}):
         begin = time.monotonic()
-        run = llm_run("-q", "--ids", "--greedy", "--ignore-eos", "-n", "8", "--matmul", matmul, "--load", load, small, "1,2,3",
+        run = llm_run("-q", "--ids", "--greedy", "--ignore-eos", "-n", "8", "-c", "16", "--matmul", matmul, "--load", load, small, "1,2,3",
                       timeout=60, preexec_fn=with_addresses(mib))
         assert time.monotonic() - begin < 30
         if run.status == 0:

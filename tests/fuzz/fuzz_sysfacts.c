@@ -113,7 +113,10 @@ static void look(struct watch *w) {
         seen.own_anonymous != m.own_anonymous || seen.swap_used_by_us != m.swap_used_by_us)
         __builtin_trap();
     if (m.total > m.mem_total || m.room > m.mem_available || m.room > UINT64_C(1) << 30) __builtin_trap();
-    if (watch_look(w, &seen, &err) != LR_OK || seen.pressure) __builtin_trap(); /* nothing has changed */
+    struct watch_strain strain;
+    if (watch_look(w, &seen, &err) != LR_OK) __builtin_trap();
+    if (watch_strain(w, &strain, &err) != LR_OK || strain.stalled > 0 || strain.limit_met)
+        __builtin_trap(); /* nothing has changed */
 }
 
 static void watch_tree(struct lr_str groups, struct lr_str mounts) {

@@ -3,7 +3,7 @@
 #include "support/support.h"
 
 #include "support/folder.h"
-#include "support/safetensors.h"
+#include "support/llama.h"
 #include "support/system.h"
 
 #include "run/session.h"
@@ -15,60 +15,11 @@
 
 #define MB (UINT64_C(1) << 20)
 
-/* ---- a Llama of 34 MB: large enough that a part of it does not fit */
-
-enum { DIM = 512, FFN = 1400, LAYERS = 4, KV = 128, VOCAB = 7000, MOST = 3 + 9 * LAYERS };
-#define CONFIG                                                                                               \
-    "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":512,"                \
-    "\"intermediate_size\":1400,\"num_hidden_layers\":4,\"num_attention_heads\":8,"                          \
-    "\"num_key_value_heads\":2,\"vocab_size\":7000,\"max_position_embeddings\":256,"                         \
-    "\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\"hidden_act\":\"silu\",\"eos_token_id\":2,"               \
-    "\"tie_word_embeddings\":false,\"dtype\":\"bfloat16\"}"
-
-static char names[MOST][64];
-static struct support_tensor list[MOST];
-static size_t count;
-
-/* Values of either sign, 0.008 to 0.03; norms are near one. */
-static void add(uint64_t rows, uint64_t cols) {
-    struct support_tensor *t = &list[count];
-    size_t n = rows * (cols ? cols : 1);
-    uint16_t *data = malloc(2 * n);
-    uint64_t seed = count;
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        data[i] = cols ? (uint16_t)(0x3C00 | (seed >> 40 & 0x80FF)) : (uint16_t)(0x3F80 | (seed >> 40 & 0xF));
-    }
-    *t = (struct support_tensor){names[count++], "BF16", cols ? 2 : 1, {rows, cols}, data, 2 * n};
-}
-
-static void add_layer(int layer) {
-    static const struct {
-        const char *name;
-        uint64_t rows, cols;
-    } parts[] = {
-        {"input_layernorm", DIM, 0},          {"self_attn.q_proj", DIM, DIM}, {"self_attn.k_proj", KV, DIM},
-        {"self_attn.v_proj", KV, DIM},        {"self_attn.o_proj", DIM, DIM}, {"mlp.gate_proj", FFN, DIM},
-        {"post_attention_layernorm", DIM, 0}, {"mlp.up_proj", FFN, DIM},      {"mlp.down_proj", DIM, FFN},
-    };
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        snprintf(names[count], sizeof names[0], "model.layers.%d.%s.weight", layer, parts[i].name);
-        add(parts[i].rows, parts[i].cols);
-    }
-}
+enum { VOCAB = LLAMA_VOCAB };
 
 static int make_model(void **state) {
     folder_setup(state);
-    support_write_file(folder, "config.json", CONFIG, strlen(CONFIG));
-    strcpy(names[count], "model.embed_tokens.weight");
-    add(VOCAB, DIM);
-    for (int i = 0; i < LAYERS; i++) add_layer(i);
-    strcpy(names[count], "model.norm.weight");
-    add(DIM, 0);
-    strcpy(names[count], "lm_head.weight");
-    add(VOCAB, DIM);
-    support_write_safetensors(folder, "model.safetensors", list, count, 5);
-    for (size_t i = 0; i < count; i++) free((void *)(uintptr_t)list[i].data);
+    support_make_llama(folder, 1, NULL);
     return 0;
 }
 
@@ -221,8 +172,7 @@ static uint64_t stream_all(struct lr_engine *e) {
     uint64_t *most = calloc(e->n_tensors, sizeof *most);
     struct store_setup setup = e->store.setup;
     setup.most = most;
-    setup.ring.slots = 2;
-    setup.ring.span = 1;
+    setup.ring = setup.least;
     assert_int_equal(store_set_up(&e->store, &setup, NULL), LR_OK);
     e->store.setup.most = NULL;
     free(most);
@@ -292,9 +242,9 @@ static void boundaries_within_a_mapped_head(void **state) {
     for (uint32_t i = 0; i < PROMPT; i++) ids[i] = i;
     if (lr_session_open(e, &o, &s, &err)) fail_msg("%s", err.message);
     e->store.on_boundary = count_boundary;
-    e->store.boundary_ctx = &with_last;
+    e->store.owner = &with_last;
     assert_int_equal(lr_session_feed_ids(s, ids, PROMPT, &err), LR_OK);
-    e->store.boundary_ctx = &with_all;
+    e->store.owner = &with_all;
     float scores[PROMPT];
     assert_int_equal(lr_session_score(s, ids, PROMPT, scores, &err), LR_OK);
     uint64_t units = units_count(e->tensors[e->n_tensors - 1].record);

@@ -70,7 +70,8 @@ static void budget_is_ours_and_room_less_a_reserve(void **state) {
     m = read_case("v1-docker", 0);
     assert_int_equal(m.budget, 512 * MB + 64 * MB - 16 * MB); /* and here it is less */
     m = read_case("exhausted", 0);
-    assert_int_equal(m.budget, 900 * MB - 16 * MB);
+    assert_int_equal(m.cgroup_over, 140 * MB); /* 1164 of 1024 MB: to be given back */
+    assert_int_equal(m.budget, 900 * MB - 140 * MB - 16 * MB);
 }
 
 static void user_limit_counts_what_we_have(void **state) {
@@ -84,7 +85,9 @@ static void user_limit_counts_what_we_have(void **state) {
     assert_int_equal(m.room, 0);
     m = read_case("no-cgroup", 10 * MB);
     assert_int_equal(m.room, 0);
-    assert_int_equal(m.budget, 48 * MB);
+    assert_int_equal(m.budget, 0);
+    m = read_case("no-cgroup", 40 * MB); /* 24 MB too many are owned */
+    assert_int_equal(m.budget, 24 * MB);
     m = read_case("v1-docker", 20 * GB); /* the group's limit is the smaller */
     assert_int_equal(m.room, 512 * MB);
 }
@@ -116,9 +119,12 @@ static void process_and_commit_limits(void **state) {
     assert_int_equal(m.commit_room, 4 * GB);
     assert_int_equal(m.own_data, 512 * MB);
     assert_int_equal(m.room, 4 * GB);
+    assert_int_equal(m.own_locked, 1 * MB);
+    assert_int_equal(m.lock_limit, 8 * MB);
     m = read_case("data-limit", 0); /* 2 GB of data, of which 512 MB are mapped and 64 MB of them resident */
     assert_int_equal(m.room, 2 * GB - 512 * MB);
     assert_int_equal(m.budget, 1600 * MB - 16 * MB);
+    assert_int_equal(m.lock_limit, NO); /* CAP_IPC_LOCK */
 }
 
 static void garbage_counts_as_no_limit(void **state) {

@@ -242,8 +242,8 @@ static void see_weight(const struct row *r, char *seen) {
     struct pins pins;
     struct lr_error err;
     if (pins_open(records, &all, 1, 4096, &pins, &err)) fail_msg("%s", err.message);
-    pins.available = tell_available;
-    pins.available_ctx = &available;
+    pins.growth.available = tell_available;
+    pins.growth.available_ctx = &available;
     snprintf(seen, TEXT, "%s", pins_grow(&pins, 0, all) ? "pinned" : "refused, and streamed");
     pins_close(&pins);
 }
@@ -270,6 +270,7 @@ static void see_plan(const struct row *r, char *seen) {
     struct plan_facts f = {.budget = r->b,
                            .ours = memory_for_budget(r->b),
                            .address = UINT64_MAX,
+                           .lock = UINT64_MAX,
                            .load = LR_LOAD_MAP,
                            .wanted = 256,
                            .maximum = 256,

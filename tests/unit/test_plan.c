@@ -25,6 +25,7 @@ static struct plan_facts simple_facts(uint64_t budget) {
     return (struct plan_facts){.budget = budget,
                                .ours = budget,
                                .address = UINT64_MAX,
+                               .lock = UINT64_MAX,
                                .load = LR_LOAD_MAP,
                                .limit = 512,
                                .maximum = 8192,
@@ -146,6 +147,82 @@ static void a_refusal_names_what_is_short(void **state) {
         "addresses: raise ulimit -v)");
 }
 
+/* 1 KB of KV cache a position, and `*ctx` bytes of work space a token of a chunk. */
+static enum lr_status wide_session(const void *ctx, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                   uint64_t *work, struct lr_error *err) {
+    (void)err;
+    *kv = (uint64_t)context << 10;
+    *work = *(const uint64_t *)ctx * chunk;
+    return LR_OK;
+}
+
+/* A pass over streamed weights serves more tokens where the disk is slow, as far as work space is cheap. */
+static void slow_disks_have_wide_chunks(void **state) {
+    (void)state;
+    struct tensor_record record = {
+        .dtype = LR_BF16, .rank = 2, .shape = {UINT64_C(1) << 19, 2048}, .bytes = 2 * GB};
+    struct plan_tensor tensor = {&record, WEIGHT_LAYER, 0, false};
+    static const struct {
+        uint64_t budget;
+        double disk;
+        uint32_t chunk;
+    } rows[] = {
+        {1 * GB, 0, 512}, {1 * GB, 3e9, 512}, {1 * GB, 3e8, 1024}, {1 * GB, 1e8, 4096}, {3 * GB, 1e8, 512}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct plan_facts f = simple_facts(rows[i].budget);
+        struct lr_plan p;
+        uint64_t pinned;
+        uint64_t per_token = 1024;
+        f.session = wide_session;
+        f.session_ctx = &per_token;
+        f.load = LR_LOAD_STREAM;
+        f.tensors = &tensor;
+        f.n_tensors = f.layers = 1;
+        f.wanted = f.maximum = 8192;
+        f.rates = (struct plan_rates){.disk = rows[i].disk, .prefill = 3e11, .product = 3e10};
+        plan_make(&f, &pinned, &p);
+        assert_int_equal(p.chunk, rows[i].chunk);
+        per_token = 100 * 1024; /* 1,024 of them are more than a sixteenth of 1 GB */
+        plan_make(&f, &pinned, &p);
+        assert_int_equal(p.chunk, 512);
+    }
+}
+
+/* What has to be locked is kept in memory as far as that is allowed; a forced copy is refused beforehand. */
+static void locks_bound_what_is_kept(void **state) {
+    (void)state;
+    struct tensor_record record = {
+        .dtype = LR_BF16, .rank = 2, .shape = {UINT64_C(1) << 19, 2048}, .bytes = 2 * GB};
+    struct plan_tensor tensor = {&record, WEIGHT_LAYER, 0, false};
+    struct plan_facts f = simple_facts(8 * GB);
+    struct lr_plan p;
+    uint64_t pinned;
+    f.load = LR_LOAD_STREAM;
+    f.tensors = &tensor;
+    f.n_tensors = f.layers = 1;
+    f.files = 2 * GB;
+    f.wanted = 118;
+    plan_make(&f, &pinned, &p);
+    assert_true(p.fits && !p.streamed && !plan_lock_short(&f, &p));
+    f.lock = 64 * MB;
+    plan_make(&f, &pinned, &p);
+    assert_true(p.fits && p.pinned > 60 * MB && p.pins <= 64 * MB && p.pinned + p.streamed == 2 * GB);
+    assert_true(plan_lock_short(&f, &p));
+    plan_advise(&f, &p);
+    assert_int_equal(p.n_advice, 1);
+    assert_string_equal(p.advice[0],
+                        "ulimit -l lets 0.062 GB be locked, and --mlock keeps no more in memory: "
+                        "raise it, or leave out --mlock");
+    f.load = LR_LOAD_RESIDENT;
+    struct lr_error err;
+    plan_make(&f, &pinned, &p);
+    assert_false(p.fits);
+    assert_int_equal(plan_refuse(&f, &p, &err), LR_EMEMORY);
+    assert_string_equal(err.message, "Cannot allocate 2.00 GB. Available memory: 0.062 GB (locked memory: "
+                                     "2,147,487,744 bytes; without --load it would be mapped: needs 2.12 GB; "
+                                     "or leave out --mlock; or raise ulimit -l)");
+}
+
 /* Where addresses alone keep a model from being mapped, the advice is to raise their limit. */
 static void short_addresses_are_named_where_it_streams(void **state) {
     (void)state;
@@ -223,7 +300,7 @@ static void draw_model(struct drawn *d, uint64_t *state, const uint64_t *per) {
     d->facts.layers = layers;
     d->facts.budget = draw(state, sum * 2 / 1000) * 1000;
     d->facts.ours = d->facts.budget + 16 * MB;
-    d->facts.address = UINT64_MAX;
+    d->facts.address = d->facts.lock = UINT64_MAX;
     d->facts.files = sum;
     d->facts.fixed = draw(state, 5 * MB);
     d->facts.tokenizer = draw(state, 5 * MB);
@@ -344,29 +421,81 @@ static void no_more_is_advised_than_the_machine_has(void **state) {
     }
 }
 
-/* With less memory than when the ring was made pins make room for it as it is, not as it would be made now.
- */
-static void a_ring_that_is_there_counts_whole(void **state) {
+/* A model of which 280 MB are a part, streamed. */
+static void draw_streamed(struct drawn *d, const uint64_t *per) {
+    uint64_t seed = 5;
+    d->facts.n_tensors = 0;
+    do draw_model(d, &seed, per);
+    while (place_pass_bytes(&d->facts) < 300 * MB);
+    d->facts.load = LR_LOAD_STREAM;
+    d->facts.wanted = 64;
+    d->facts.budget = 280 * MB;
+}
+
+/* The ring that is there is kept while it is about as large as one would be made now, and counts as it is;
+ * with much less memory, or with all pinned, it is not. */
+static void a_ring_follows_the_budget(void **state) {
     (void)state;
     static struct drawn d;
     struct lr_plan first, now;
-    uint64_t seed = 5, per = 500;
-    d.facts.n_tensors = 0;
-    do draw_model(&d, &seed, &per);
-    while (place_pass_bytes(&d.facts) < 300 * MB);
-    d.facts.load = LR_LOAD_STREAM;
-    d.facts.wanted = 64;
-    d.facts.budget = 280 * MB;
+    uint64_t per = 500;
+    draw_streamed(&d, &per);
     plan_make(&d.facts, d.pinned, &first);
     assert_true(first.fits && first.ring > 0);
-    d.facts.budget = 140 * MB;
-    plan_make(&d.facts, d.pinned, &now);
-    assert_true(now.ring < first.ring);
     d.facts.ring = first.ring;
+    d.facts.budget = 250 * MB;
     plan_make(&d.facts, d.pinned, &now);
     assert_int_equal(now.ring, first.ring);
+    check_plan(&d, &now);
+    d.facts.budget = 140 * MB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_true(now.ring > 0 && now.ring < first.ring * 2 / 3);
     assert_true(now.pins > 0);
     check_plan(&d, &now);
+    d.facts.budget = 3 * GB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_int_equal(now.streamed, 0);
+    assert_int_equal(now.ring, 0);
+    d.facts.budget = 280 * MB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_int_equal(plan_ring(&d.facts, now.ring).slot * plan_ring(&d.facts, now.ring).slots, now.ring);
+}
+
+/* What pins and ring take where memory is taken by larger pages than most have. */
+static void large_pages_are_paid_for(void **state) {
+    (void)state;
+    static struct drawn d;
+    struct lr_plan p;
+    uint64_t per = 500, page = 65536, taken = 0;
+    draw_streamed(&d, &per);
+    d.facts.page = page;
+    plan_make(&d.facts, d.pinned, &p);
+    check_plan(&d, &p);
+    for (size_t i = 0; i < d.facts.n_tensors; i++) {
+        uint64_t bytes = units_bytes(&d.records[i], d.pinned[i]);
+        if (bytes) taken += (d.records[i].offset % 4096 + bytes + page - 1) / page * page;
+    }
+    assert_true(p.pins >= taken);
+    assert_int_equal(p.ring % page, 0);
+}
+
+/* Of other sessions what they use counts now, and all of it decides whether there is room for one more. */
+static void what_other_sessions_do_not_use_is_pinned(void **state) {
+    (void)state;
+    static struct drawn d;
+    struct lr_plan before, now;
+    uint64_t per = 500;
+    draw_streamed(&d, &per);
+    d.facts.fixed = 100 * MB;
+    plan_make(&d.facts, d.pinned, &before);
+    d.facts.unfilled = 60 * MB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_true(now.pinned > before.pinned + 55 * MB);
+    assert_true(now.fits && now.need <= d.facts.budget);
+    d.facts.fixed = 285 * MB;
+    d.facts.unfilled = 200 * MB;
+    plan_make(&d.facts, d.pinned, &now);
+    assert_false(now.fits);
 }
 
 /* Where the whole context of a session that is open does not fit any more, as a little of the memory it was
@@ -492,10 +621,14 @@ int main(void) {
         cmocka_unit_test(the_limit_that_is_named_suffices),
         cmocka_unit_test(a_refusal_names_what_is_short),
         cmocka_unit_test(short_addresses_are_named_where_it_streams),
+        cmocka_unit_test(locks_bound_what_is_kept),
+        cmocka_unit_test(slow_disks_have_wide_chunks),
         cmocka_unit_test(every_plan_keeps_its_promises),
         cmocka_unit_test(more_memory_reads_less),
         cmocka_unit_test(no_more_is_advised_than_the_machine_has),
-        cmocka_unit_test(a_ring_that_is_there_counts_whole),
+        cmocka_unit_test(a_ring_follows_the_budget),
+        cmocka_unit_test(large_pages_are_paid_for),
+        cmocka_unit_test(what_other_sessions_do_not_use_is_pinned),
         cmocka_unit_test(a_context_that_no_longer_fits_leaves_the_pins),
         cmocka_unit_test(no_copy_of_a_tensor_is_above_the_policys_limit),
         cmocka_unit_test(large_blocks_are_no_need),

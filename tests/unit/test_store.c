@@ -114,22 +114,29 @@ static void all_units(enum lr_load mode, uint64_t *units) {
 }
 
 static struct store_setup setup_for(const struct how *how, const uint64_t *most) {
-    struct plan_facts f = {.tensors = tensors, .n_tensors = N, .budget = 1024 * MB};
+    struct plan_facts f = {.tensors = tensors, .n_tensors = N, .budget = 1024 * MB, .lock = UINT64_MAX};
     f.rates.block = how->span * (uint32_t)MB;
     f.rates.depth = 1;
-    struct store_setup s = {.mode = how->mode, .most = most, .way = how->way};
+    struct store_setup s = {.mode = how->mode, .most = most};
     if (how->mode == LR_LOAD_STREAM) s.ring = plan_ring(&f, UINT64_MAX);
     if (how->mode == LR_LOAD_STREAM) assert_int_equal(s.ring.span, how->span);
     s.ring.slots = how->mode == LR_LOAD_STREAM ? how->slots : 0;
+    s.least = plan_ring(&f, 0);
+    s.ring_most = 100 * MB > s.ring.slot * s.ring.slots ? 100 * MB : s.ring.slot * s.ring.slots;
     s.rates.block = f.rates.block;
     s.rates.depth = 4;
     return s;
+}
+
+static void go(struct store *s, enum disk_way way) {
+    for (size_t i = 0; i < catalog.n_files; i++) s->files[i].way = way;
 }
 
 static enum lr_status try_open(struct store *s, const struct how *how) {
     uint64_t most[N];
     all_units(how->mode, most);
     LR_TRY(store_open(&catalog, tensors, N, s, &err));
+    go(s, how->way);
     struct store_setup setup = setup_for(how, most);
     enum lr_status status = store_set_up(s, &setup, &err);
     s->setup.most = NULL;
@@ -238,7 +245,7 @@ static void streamed(void **state) {
         }
         pin_share(&s, 0);
         pass(&s, true);
-        assert_int_equal(s.pins.taken, 0);
+        assert_int_equal(s.pins.growth.taken, 0);
         store_close(&s);
     }
 }
@@ -331,13 +338,111 @@ static void pins_change_in_mid_pass(void **state) {
         struct shaker shaker = {&s, k, 0};
         open_store(&s, &how);
         s.on_boundary = shake;
-        s.boundary_ctx = &shaker;
+        s.owner = &shaker;
         for (int n = 0; n < 6; n++) pass(&s, n % 3);
         assert_true(shaker.changes > 20);
         s.on_boundary = NULL;
         copy_rows(&s);
         store_close(&s);
     }
+}
+
+static uint64_t nothing_left(void *ctx) {
+    (void)ctx;
+    return 0;
+}
+
+/* Whether large pages are asked for at an address (the flag "hg" of proc/self/smaps); -1: not told. */
+static int wants_large(const void *at) {
+    FILE *f = fopen("/proc/self/smaps", "r");
+    char line[512];
+    unsigned long from, to, wanted = (unsigned long)(uintptr_t)at;
+    int found = -1;
+    for (bool inside = false; f && found < 0 && fgets(line, sizeof line, f);) {
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) inside = from <= wanted && wanted < to;
+        if (inside && strncmp(line, "VmFlags:", 8) == 0) found = strstr(line, " hg") != NULL;
+    }
+    if (f) fclose(f);
+    return found;
+}
+
+/* A disk fills large pages faster: also those of pins and of a ring that were given back and taken again. */
+static void memory_that_returns_is_as_good_as_new(void **state) {
+    (void)state;
+    static const struct how how = {LR_LOAD_STREAM, 1, 3, DISK_DIRECT};
+    struct store s;
+    open_store(&s, &how);
+    struct ring_size ring = s.setup.ring;
+    pin_share(&s, 4);
+    int pin = wants_large(pins_at(&s.pins, HEAD, 4 * MB)), slot = wants_large(s.ring.base);
+    for (int i = 0; i < 2; i++) {
+        pin_share(&s, 0);
+        assert_int_equal(store_ring(&s, (struct ring_size){0}, &err), LR_OK);
+        assert_int_equal(s.ring.growth.taken + s.pins.growth.taken, 0);
+        assert_int_equal(store_ring(&s, ring, &err), LR_OK);
+        pin_share(&s, 4);
+        assert_int_equal(wants_large(pins_at(&s.pins, HEAD, 4 * MB)), pin);
+        assert_int_equal(wants_large(s.ring.base), slot);
+    }
+    assert_int_equal(pin, slot);
+    pin_share(&s, 1);
+    pass(&s, true);
+    store_close(&s);
+}
+
+/* Between any two pieces; what is in the ring is then lost and comes again. */
+static enum lr_status reshape(void *ctx, struct lr_error *e) {
+    struct shaker *k = ctx;
+    struct plan_facts f = {.tensors = tensors, .n_tensors = N, .budget = 1024 * MB, .lock = UINT64_MAX};
+    f.rates.block = (uint32_t)MB << draw(&k->seed, 5);
+    f.rates.depth = 1;
+    if (draw(&k->seed, 4)) return LR_OK;
+    struct ring_size ring = plan_ring(&f, UINT64_MAX);
+    ring.slots = (uint32_t)draw(&k->seed, 5);
+    k->changes++;
+    return store_ring(k->store, ring, e);
+}
+
+static void rings_change_in_mid_pass(void **state) {
+    (void)state;
+    static const struct how how = {LR_LOAD_STREAM, 4, 3, DISK_DIRECT};
+    struct store s;
+    struct shaker shaker = {&s, 3, 0};
+    open_store(&s, &how);
+    pin_share(&s, 1);
+    s.on_boundary = reshape;
+    s.owner = &shaker;
+    for (int n = 0; n < 8; n++) pass(&s, n % 3);
+    assert_true(shaker.changes > 20);
+    store_close(&s);
+}
+
+/* Beyond the first two slots the policy is asked; without addresses for two there is the least ring. */
+static void a_ring_that_is_refused_is_smaller(void **state) {
+    (void)state;
+    static const struct how how = {LR_LOAD_STREAM, 1, 3, DISK_DIRECT};
+    struct store s;
+    uint64_t most[N];
+    open_store(&s, &how);
+    struct ring_size ring = s.setup.ring;
+    s.ring.growth.available = nothing_left;
+    s.ring.growth.size = 1;
+    ring.slots = 9;
+    assert_int_equal(store_ring(&s, ring, &err), LR_OK);
+    assert_int_equal(s.stream.size.slots, 3); /* those that it had */
+    pass(&s, true);
+    assert_int_equal(store_ring(&s, (struct ring_size){0}, &err), LR_OK);
+    assert_int_equal(store_ring(&s, ring, &err), LR_OK);
+    assert_int_equal(s.stream.size.slots, 2);
+    pass(&s, true);
+    all_units(LR_LOAD_STREAM, most);
+    struct store_setup setup = setup_for(&how, most);
+    setup.ring_most = setup.least.slots * setup.least.slot;
+    setup.ring.slot = 64 * MB;
+    assert_int_equal(store_set_up(&s, &setup, &err), LR_OK);
+    assert_int_equal(s.stream.size.slot, setup.least.slot);
+    pass(&s, true);
+    store_close(&s);
 }
 
 static void modes_follow_each_other(void **state) {
@@ -353,6 +458,7 @@ static void modes_follow_each_other(void **state) {
         uint64_t most[N];
         all_units(how[k].mode, most);
         struct store_setup setup = setup_for(&how[k], most);
+        go(&s, how[k].way);
         assert_int_equal(store_set_up(&s, &setup, &err), LR_OK);
         s.setup.most = NULL;
         if (how[k].mode == LR_LOAD_RESIDENT) assert_int_equal(store_pin(&s, 0, N, most, &err), LR_OK);
@@ -365,11 +471,6 @@ static void modes_follow_each_other(void **state) {
 
 /* ---- refused memory */
 
-static uint64_t nothing_left(void *ctx) {
-    (void)ctx;
-    return 0;
-}
-
 /* What the policy refuses is streamed; a forced copy is an error that names the tensor. */
 static void refused_pins_are_streamed(void **state) {
     (void)state;
@@ -378,12 +479,12 @@ static void refused_pins_are_streamed(void **state) {
     uint64_t units[N];
     open_store(&s, &how);
     all_units(LR_LOAD_STREAM, units);
-    s.pins.available = nothing_left;
-    s.pins.size = 1; /* its first size is used up */
+    s.pins.growth.available = nothing_left;
+    s.pins.growth.size = 1; /* its first size is used up */
     assert_int_equal(store_pin(&s, 0, N, units, &err), LR_OK);
     for (size_t i = 0; i < N; i++) assert_int_equal(s.pinned[i], 0);
     pass(&s, true);
-    s.pins.available = NULL;
+    s.pins.growth.available = NULL;
     pin_share(&s, 4);
     pass(&s, true);
     store_close(&s);
@@ -391,8 +492,8 @@ static void refused_pins_are_streamed(void **state) {
     how.mode = LR_LOAD_RESIDENT;
     open_store(&s, &how);
     store_unpin(&s, (const uint64_t[N]){0});
-    s.pins.available = nothing_left;
-    s.pins.size = 1;
+    s.pins.growth.available = nothing_left;
+    s.pins.growth.size = 1;
     all_units(LR_LOAD_RESIDENT, units);
     assert_int_equal(store_pin(&s, 0, N, units, &err), LR_EMEMORY);
     assert_int_equal(strncmp(err.message, "Cannot allocate ", 16), 0);
@@ -455,7 +556,7 @@ static void pinning_is_interrupted(void **state) {
     s.setup.interrupt = &stop;
     assert_int_equal(store_pin(&s, HEAD, N, units, &err), LR_EINTERRUPTED);
     assert_int_equal(s.pinned[HEAD], 0);
-    assert_int_equal(s.pins.taken, 0);
+    assert_int_equal(s.pins.growth.taken, 0);
     stop = 0;
     pin_share(&s, 4);
     pass(&s, true);
@@ -515,6 +616,7 @@ static bool one_fault(const struct how *how, struct fault *f, bool may_fail) {
     enum lr_status status = store_open(&catalog, tensors, N, &s, &err);
     if (status == LR_OK) {
         uint64_t most[N];
+        go(&s, how->way);
         all_units(how->mode, most);
         struct store_setup setup = setup_for(how, most);
         status = store_set_up(&s, &setup, &err);
@@ -589,7 +691,7 @@ static void failed_pins_are_not_pinned(void **state) {
     for (size_t i = 0; i < N; i++) assert_int_equal(s.pinned[i], 0);
     assert_int_equal(store_pin(&s, 0, N, none, &err), LR_OK);
     pass(&s, true);
-    assert_int_equal(s.pins.taken, 0); /* and their memory is not kept */
+    assert_int_equal(s.pins.growth.taken, 0); /* and their memory is not kept */
     store_close(&s);
 }
 
@@ -755,6 +857,9 @@ int main(void) {
         cmocka_unit_test(any_order_and_loans_given_back_early),
         cmocka_unit_test(pieces_as_long_as_is_liked),
         cmocka_unit_test(pins_change_in_mid_pass),
+        cmocka_unit_test(memory_that_returns_is_as_good_as_new),
+        cmocka_unit_test(rings_change_in_mid_pass),
+        cmocka_unit_test(a_ring_that_is_refused_is_smaller),
         cmocka_unit_test(modes_follow_each_other),
         cmocka_unit_test(refused_pins_are_streamed),
         cmocka_unit_test(a_refused_mode_is_told_again),
