@@ -37,6 +37,7 @@ struct monitor {
     double began, last; /* when the first and the last step of that was */
     const char *why;    /* fewer are kept, by the last step that gave some back */
     uint32_t roomy;     /* looks in a row that saw memory to spare */
+    uint64_t in_vain;   /* with less than this no more weights could be kept; 0: not known */
     uint64_t faults;    /* for which this process waited for a disk, before the last pass */
     uint32_t passes;    /* since the weights were mapped */
     uint32_t evictions; /* passes in a row before which mapped weights were missing */

@@ -239,6 +239,8 @@ static enum lr_status load_all(struct loading *l, struct lr_error *err) {
         LR_TRY(load_essential(l, err));
         LR_TRY(load_layers(l, err));
     } while (e->plan.mode != e->store.mode);
+    /* what came to be planned of the first batches while the last ones were read */
+    if (e->plan.mode == LR_LOAD_STREAM) LR_TRY(pin_range(e, 0, e->n_tensors, err));
     return tell_available(l, "Final", err);
 }
 
@@ -278,12 +280,13 @@ enum lr_status loading_begin(struct lr_engine *e, struct lr_error *err) {
 
 enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
     struct loading l = {.engine = e};
+    enum lr_load mode = e->plan.mode;
     uint64_t planned = e->plan.pinned;
     LR_TRY(tell_initial(&l, err));
     LR_TRY(load_all(&l, err));
     /* copies that are part old, part new would not be seen later */
     LR_TRY(store_check(&e->store, true, err));
-    tell_pins(e, planned);
+    if (e->plan.mode == mode) tell_pins(e, planned); /* else it was told */
     count_pins(e);
     if (e->plan.mode != LR_LOAD_MAP) engine_tell_loading(e, e->plan.pinned, e->plan.pinned);
     e->loaded = true;
@@ -334,8 +337,8 @@ enum lr_status loading_follow(struct lr_engine *e, struct lr_error *err) {
     }
     LR_TRY(give_back(e, err));
     e->monitor.less = false;
-    LR_TRY(store_pin(&e->store, 0, e->n_tensors, e->target, err)); /* cut short, the next look takes up */
-    count_pins(e);
+    enum lr_status status = store_pin(&e->store, 0, e->n_tensors, e->target, err);
+    count_pins(e); /* cut short, or failed: the next look takes up */
     planning_show(e);
-    return LR_OK;
+    return status;
 }

@@ -38,7 +38,7 @@ enum lr_status monitor_open(struct lr_engine *e, struct lr_error *err) {
 
 /* Others seldom take at once what they want, and more is given back than they took in the end: all steps that
  * follow each other are one change, and one line. */
-static void tell_change(struct lr_engine *e) {
+void monitor_tell_change(struct lr_engine *e) {
     struct monitor *m = &e->monitor;
     if (m->changing)
         monitor_tell(e, LR_LOG_WARN, m->kept,
@@ -65,7 +65,7 @@ void monitor_changed(struct lr_engine *e, uint64_t before, const char *why) {
 }
 
 void monitor_close(struct lr_engine *e) {
-    tell_change(e);
+    monitor_tell_change(e);
     if (e->monitor.watch) watch_close(e->monitor.watch);
     e->monitor.watch = NULL;
 }
@@ -89,7 +89,9 @@ static uint64_t slack(const struct watch_look *w) {
 static void only_give_back(struct lr_engine *e) {
     for (size_t i = 0; i < e->n_tensors; i++)
         if (e->target[i] > e->store.pinned[i]) e->target[i] = e->store.pinned[i];
+    e->plan.need -= e->plan.pins;
     place_sum(&e->facts, e->target, &e->plan.pinned, &e->plan.pins, &e->plan.streamed);
+    e->plan.need += e->plan.pins;
 }
 
 /* Plans with another budget and follows: fewer pins, or more. A plan that does not fit has none: it goes on
@@ -108,6 +110,7 @@ static enum lr_status follow(struct lr_engine *e, uint64_t budget, bool more, co
  * that it is missed it is too late to give it back. What is owned or could be had does not change
  * with our own pins. */
 static uint64_t taken_soon(struct monitor *m, const struct watch_look *w, double seconds) {
+    if (seconds < SOON_SECONDS) return 0; /* too short to tell from how the kernel's counts lag */
     uint64_t fall = m->ours > w->ours ? m->ours - w->ours : 0;
     m->ours = w->ours;
     m->falling = (double)fall > (double)slack(w) * seconds / LOOK_SECONDS;
@@ -142,7 +145,10 @@ static void lower_ceiling(struct monitor *m, uint64_t need, uint64_t step) {
     struct ceiling *c = &m->ceiling;
     uint64_t used = c->bytes && c->bytes < need ? c->bytes : need;
     if (!c->bytes) c->floor = need / 2;
-    c->wait = !c->bytes ? CALM_SECONDS : c->raised ? fmin(2 * c->wait, CALM_MOST) : c->wait;
+    if (m->looked - c->moved > CALM_MOST)
+        c->wait = CALM_SECONDS;
+    else
+        c->wait = c->raised ? fmin(2 * c->wait, CALM_MOST) : c->bytes ? c->wait : CALM_SECONDS;
     c->bytes = used > step && used - step > c->floor ? used - step : c->floor;
     c->raised = false;
     c->moved = m->looked;
@@ -167,6 +173,15 @@ static const char *move_ceiling(struct lr_engine *e, const struct watch_look *w)
     return "memory is waited for";
 }
 
+/* Where nothing more could be kept (locks, addresses, the policy) the next try is one with `enough`. */
+static enum lr_status take_more(struct lr_engine *e, uint64_t budget, uint64_t enough, struct lr_error *err) {
+    uint64_t before = e->plan.pinned;
+    e->monitor.roomy = 0;
+    LR_TRY(follow(e, budget, true, "memory is free again", err));
+    e->monitor.in_vain = e->plan.pinned > before ? 0 : enough;
+    return LR_OK;
+}
+
 static enum lr_status follow_memory(struct lr_engine *e, const struct watch_look *w, double seconds,
                                     struct lr_error *err) {
     struct monitor *m = &e->monitor;
@@ -177,13 +192,14 @@ static enum lr_status follow_memory(struct lr_engine *e, const struct watch_look
     if (m->ceiling.bytes && m->ceiling.bytes < budget) budget = m->ceiling.bytes;
     if (taken || e->plan.need > budget + (why || m->limit_met ? 0 : slack(w))) {
         m->roomy = 0;
+        m->in_vain = 0;
         return follow(e, budget, false, why && !taken ? why : "memory is taken by other programs", err);
     }
     uint64_t spare = budget > e->plan.need ? budget - e->plan.need : 0;
-    m->roomy = e->plan.streamed && spare > e->plan.weights / GROW_SHARE ? m->roomy + 1 : 0;
-    if (m->roomy < ROOMY_LOOKS) return LR_OK;
-    m->roomy = 0;
-    return follow(e, budget, true, "memory is free again", err);
+    uint64_t step = e->plan.weights / GROW_SHARE;
+    bool more = e->plan.streamed && spare > step && budget >= m->in_vain;
+    m->roomy = more ? m->roomy + 1 : 0;
+    return m->roomy < ROOMY_LOOKS ? LR_OK : take_more(e, budget, budget + step, err);
 }
 
 /* Asks the kernel; `*now`: what it says is a reason to look at once. A group that is full of page cache meets
@@ -223,11 +239,11 @@ enum lr_status monitor_boundary(void *ctx, struct lr_error *err) {
     e->monitor.looked = now;
     if (e->store.mode != LR_LOAD_RESIDENT) LR_TRY(store_check(&e->store, true, err)); /* else all is copied */
     struct watch_look look;
-    LR_TRY(watch_look(e->monitor.watch, &look, err));
+    if (watch_look(e->monitor.watch, &look, NULL) != LR_OK) return LR_OK; /* the next one may succeed */
     monitor_usage(e, look.budget > look.own_anonymous ? look.budget - look.own_anonymous : 0, look.total);
     if (e->store.mode != LR_LOAD_STREAM) return LR_OK;
     LR_TRY(follow_memory(e, &look, seconds, err));
-    if (now - e->monitor.last > SETTLED || now - e->monitor.began > TOLD_LATEST) tell_change(e);
+    if (now - e->monitor.last > SETTLED || now - e->monitor.began > TOLD_LATEST) monitor_tell_change(e);
     return LR_OK;
 }
 
@@ -272,7 +288,7 @@ static enum lr_status make_room(struct lr_session *s, uint32_t positions, struct
     if (grows) s->filled = positions + positions / 4 < s->context ? positions + positions / 4 : s->context;
     if (e->store.mode != LR_LOAD_STREAM || (!grows && !e->fewer_sessions)) return LR_OK;
     uint64_t before = e->plan.pinned;
-    tell_change(e);
+    monitor_tell_change(e);
     LR_TRY(planning_again(e, err));
     LR_TRY(loading_follow(e, err));
     monitor_tell(e, LR_LOG_INFO, before, grows ? "the KV cache grows" : "a session was closed");

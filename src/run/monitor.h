@@ -24,6 +24,9 @@ void monitor_changed(struct lr_engine *e, uint64_t before, const char *why);
  * where the plan's need is more than that. */
 bool monitor_sees_less(struct lr_engine *e);
 
+/* Tells it now, before something else changes them. */
+void monitor_tell_change(struct lr_engine *e);
+
 /* store_boundary_fn: looks at the interruption, and once in 100 ms at memory and files; sooner while others
  * take memory, or when the kernel says that somebody waits for it. `ctx` is the engine. */
 enum lr_status monitor_boundary(void *ctx, struct lr_error *err);

@@ -186,7 +186,8 @@ enum lr_status planning_again(struct lr_engine *e, struct lr_error *err) {
     struct memory_info memory;
     LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
     take_memory(e, &memory, &e->facts);
-    planning_with(e, memory.budget);
+    uint64_t ceiling = e->monitor.ceiling.bytes; /* of what others want too no more is used */
+    planning_with(e, ceiling && ceiling < memory.budget ? ceiling : memory.budget);
     return LR_OK;
 }
 

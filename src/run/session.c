@@ -152,6 +152,7 @@ static enum lr_status open_planned(struct lr_session *s, const struct lr_session
     struct lr_engine *e = s->engine;
     double since = clock_now();
     bool loaded = e->loaded;
+    monitor_tell_change(e);
     uint64_t kept = e->plan.pinned;
     LR_TRY(planning_decide(e, &s->shape, err));
     s->context = e->plan.context;

@@ -243,6 +243,9 @@ static enum lr_status refuse_resident(const struct store *s, size_t i, struct lr
 
 enum lr_status store_pin(struct store *s, size_t begin, size_t end, const uint64_t *pinned,
                          struct lr_error *err) {
+    size_t first = begin;
+    while (first < end && pinned[first] <= s->pinned[first]) first++;
+    if (first == end) return LR_OK; /* nothing to read: memory may be short */
     struct loader *l = lr_calloc(1, sizeof *l);
     if (!l) return lr_fail_memory(err, "the loader", sizeof *l);
     l->store = s;
@@ -347,7 +350,8 @@ bool store_next(struct store *s, struct loan *loan, enum lr_status *status, stru
     store_give_back(s, loan);
     *status = s->on_boundary ? s->on_boundary(s->owner, err) : LR_OK;
     if (*status == LR_OK && s->mode == LR_LOAD_AUTO)
-        *status = lr_fail(err, s->refusal.status, "%s", s->refusal.message);
+        *status = s->refusal.status ? lr_fail(err, s->refusal.status, "%s", s->refusal.message)
+                                    : lr_fail(err, LR_EFAILED, "the weights are not set up");
     uint64_t all = units_count(t);
     if (*status != LR_OK || loan->next >= all) return false;
     size_t i = s->order[t - s->catalog->tensors];

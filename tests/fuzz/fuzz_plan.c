@@ -77,6 +77,7 @@ static void take_facts(struct model *m, struct input *in) {
     f->tokenizer = take_wide(in, 32);
     f->opening = take(in, 1) ? take_wide(in, 32) : 0;
     f->address = take(in, 3) ? UINT64_MAX : take_wide(in, 48);
+    f->lock = UINT64_MAX;
     f->fixed = take_wide(in, 32);
     f->cold = take_wide(in, 40);
     f->load = (enum lr_load)take(in, LR_LOAD_RESIDENT);

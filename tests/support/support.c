@@ -130,7 +130,7 @@ struct support_held support_held_now(void) {
 
 void support_nothing_more_than(struct support_held before) {
     struct support_held now = support_held_now();
-    assert_int_equal(now.files, before.files);
+    assert_true(now.files <= before.files);
     for (int i = 0; i < 100 && now.threads > before.threads; i++, now = support_held_now())
         usleep(1000); /* joined, but not yet out of the list */
     assert_int_equal(now.threads, before.threads);
