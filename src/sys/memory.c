@@ -12,7 +12,7 @@
 
 struct memory_facts {
     struct lr_buf root;
-    struct facts_file meminfo, overcommit, status, limits, pressure;
+    struct facts_file meminfo, overcommit, status, limits, uid_map, pressure;
     struct facts_counter stalled;
     struct memory_groups groups;
 };
@@ -49,6 +49,15 @@ static enum lr_status read_meminfo(struct memory_facts *f, struct memory_info *o
                    f->meminfo.path);
 }
 
+/* Whether user ids are the machine's: in a namespace of one's own capabilities count for less. */
+static bool is_outside(struct lr_str uid_map) {
+    struct lr_str word;
+    uint64_t n[3] = {0, 0, UINT32_MAX};
+    for (int i = 0; i < 3 && facts_word(&uid_map, &word); i++)
+        if (!facts_number(word, &n[i])) return false;
+    return n[0] == 0 && n[1] == 0 && n[2] == UINT32_MAX;
+}
+
 /* Those who have it may lock all. */
 static bool has_ipc_lock(struct lr_str status) {
     enum { CAP_IPC_LOCK = 14 };
@@ -57,14 +66,15 @@ static bool has_ipc_lock(struct lr_str status) {
 }
 
 static enum lr_status read_own(struct memory_facts *f, struct memory_info *out, struct lr_error *err) {
-    struct lr_str status;
+    struct lr_str status, uid_map;
+    LR_TRY(facts_file_read(&f->uid_map, &uid_map, err));
     LR_TRY(facts_file_read(&f->status, &status, err));
     out->own_anonymous = facts_kb(status, "RssAnon");
     out->own_data = facts_kb(status, "VmData");
     out->own_address = facts_kb(status, "VmSize");
     out->swap_used_by_us = facts_kb(status, "VmSwap");
     out->own_locked = facts_kb(status, "VmLck");
-    out->lock_limit = has_ipc_lock(status) ? MEMORY_UNLIMITED : 0;
+    out->lock_limit = has_ipc_lock(status) && is_outside(uid_map) ? MEMORY_UNLIMITED : 0;
     return LR_OK;
 }
 
@@ -148,6 +158,7 @@ static enum lr_status name_files(struct memory_facts *f, const char *root, bool 
     LR_TRY(facts_file_name(&f->overcommit, root, "proc/sys/vm/overcommit_memory", keep, err));
     LR_TRY(facts_file_name(&f->status, root, "proc/self/status", keep, err));
     LR_TRY(facts_file_name(&f->limits, root, "proc/self/limits", keep, err));
+    LR_TRY(facts_file_name(&f->uid_map, root, "proc/self/uid_map", keep, err));
     LR_TRY(facts_file_name(&f->pressure, root, "proc/pressure/memory", keep, err));
     return memory_groups_open(root, keep, &f->groups, err);
 }
@@ -157,6 +168,7 @@ static void close_files(struct memory_facts *f) {
     facts_file_close(&f->overcommit);
     facts_file_close(&f->status);
     facts_file_close(&f->limits);
+    facts_file_close(&f->uid_map);
     facts_file_close(&f->pressure);
     memory_groups_close(&f->groups);
     lr_buf_free(&f->root);

@@ -119,6 +119,7 @@ static enum lr_status make_ring(struct store *s, struct ring_size size, struct l
         if (!slots) return lr_fail_memory(err, "the ring for streamed weights", size.slots * size.slot);
     }
     size.slots = slots;
+    s->setup.ring = size; /* smaller than it was to be: the next call tries again */
     return stream_use(&s->stream, size, s->ring.base, err);
 }
 
@@ -129,7 +130,6 @@ static bool same_ring(struct ring_size a, struct ring_size b) {
 enum lr_status store_ring(struct store *s, struct ring_size size, struct lr_error *err) {
     bool there = size.slots ? s->stream.slots != NULL : s->ring.growth.taken == 0;
     if (there && same_ring(size, s->setup.ring)) return LR_OK;
-    s->setup.ring = size;
     return make_ring(s, size, err);
 }
 

@@ -125,6 +125,8 @@ static void process_and_commit_limits(void **state) {
     assert_int_equal(m.room, 2 * GB - 512 * MB);
     assert_int_equal(m.budget, 1600 * MB - 16 * MB);
     assert_int_equal(m.lock_limit, NO); /* CAP_IPC_LOCK */
+    m = read_case("v2-container", 0);   /* the same in a namespace of user ids */
+    assert_int_equal(m.lock_limit, 8 * MB);
 }
 
 static void garbage_counts_as_no_limit(void **state) {
