@@ -15,8 +15,9 @@
 /* What the disk gives while products run on the same processors (measured: 0.90 to 0.94 of its rate alone).
  */
 #define STREAM_SHARE 0.92
-/* A ring of fewer bytes does not keep a disk busy (measured: 7 MB gave 0.7 of the rate, 12 MB 0.96). */
-#define BUSY_RING 10e6
+/* A ring of fewer bytes does not keep a disk busy (measured: 6.6 MB gave 0.7 to 0.9 of the rate, 12 MB 0.96).
+ */
+#define BUSY_RING 8e6
 /* Bytes a second of memory that the system clears before it is pinned. */
 #define CLEAR_RATE 12e9
 /* What reading a tokenizer's files takes for each byte that it holds afterwards, and starting at all. */
