@@ -3,14 +3,16 @@
 #include "kernel/tables.h"
 #include "sys/cpu.h"
 
-#define KERNEL_TABLE(isa, crossover)                                                                         \
+/* The rest: peaks beyond that of f32. */
+#define KERNEL_TABLE(isa, crossover, ...)                                                                    \
     {                                                                                                        \
         .name = #isa, .widen[LR_F32] = widen_f32_##isa, .widen[LR_F16] = widen_f16_##isa,                    \
         .widen[LR_BF16] = widen_bf16_##isa, .dot[LR_F32] = dot_f32_##isa, .dot[LR_F16] = dot_f16_##isa,      \
         .dot[LR_BF16] = dot_bf16_##isa, .rms_norm = rms_norm_##isa, .rope = rope_##isa,                      \
         .silu_mul = silu_mul_##isa, .gelu_mul = gelu_mul_##isa, .gelu_tanh_mul = gelu_tanh_mul_##isa,        \
         .relu_mul = relu_mul_##isa, .add = add_##isa, .store_kv = store_kv_##isa,                            \
-        .attention = attention_##isa, .blas_from = crossover                                                 \
+        .attention = attention_##isa, .peak[PEAK_F32] = {peak_f32_##isa, 0}, .blas_from = crossover,         \
+        __VA_ARGS__                                                                                          \
     }
 
 /* Where OpenBLAS 0.3.21 is 10 % faster than our own products, on one core of a Zen 5 (tests/bench/bench_dot,
@@ -24,8 +26,11 @@
  * on the shape. */
 static const struct kernel_table generic = KERNEL_TABLE(generic, 4);
 #if defined(__x86_64__)
-static const struct kernel_table avx2 = KERNEL_TABLE(avx2, KERNEL_BLAS_NEVER);
-static const struct kernel_table avx512 = KERNEL_TABLE(avx512, KERNEL_BLAS_NEVER);
+static const struct kernel_table avx2 =
+    KERNEL_TABLE(avx2, KERNEL_BLAS_NEVER, .peak[PEAK_INT8] = {peak_int8_avx2, CPU_AVX_VNNI});
+static const struct kernel_table avx512 =
+    KERNEL_TABLE(avx512, KERNEL_BLAS_NEVER, .peak[PEAK_BF16] = {peak_bf16_avx512, CPU_AVX512_BF16},
+                 .peak[PEAK_INT8] = {peak_int8_avx512, CPU_AVX512_VNNI});
 #define X86_TABLE(isa) &isa
 #else
 #define X86_TABLE(isa) NULL
@@ -55,4 +60,16 @@ enum lr_status kernel_select(uint32_t features, const char *isa, const struct ke
         return lr_fail(err, LR_EUSAGE, "unknown instruction set '%s' (known: generic, avx2, avx512)", isa);
     *out = best;
     return LR_OK;
+}
+
+kernel_peak_fn *kernel_peak(const struct kernel_table *t, uint32_t features, enum kernel_peak which) {
+    uint32_t needs = t->peak[which].needs;
+    return (features & needs) == needs ? t->peak[which].run : NULL;
+}
+
+/* Weights of all dtypes are widened to f32 as they are read. */
+enum kernel_peak kernel_peak_of(const struct kernel_table *t, enum lr_dtype dtype) {
+    (void)t;
+    (void)dtype;
+    return PEAK_F32;
 }

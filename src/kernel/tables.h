@@ -13,12 +13,14 @@
     kernel_gate_fn silu_mul_##isa, gelu_mul_##isa, gelu_tanh_mul_##isa, relu_mul_##isa;                      \
     kernel_add_fn add_##isa;                                                                                 \
     kernel_store_kv_fn store_kv_##isa;                                                                       \
-    kernel_attention_fn attention_##isa
+    kernel_attention_fn attention_##isa;                                                                     \
+    kernel_peak_fn peak_f32_##isa
 
 KERNEL_DECLARE(generic);
 #if defined(__x86_64__)
 KERNEL_DECLARE(avx2);
 KERNEL_DECLARE(avx512);
+kernel_peak_fn peak_bf16_avx512, peak_int8_avx512, peak_int8_avx2;
 #endif
 
 #endif
