@@ -90,7 +90,7 @@ static int write_limits(struct lr_buf *b, const struct machine_limits *l) {
         if (i) bad |= lr_buf_append_char(b, ',');
         bad |= write_rate(b, limits_peak_name((enum kernel_peak)i), l->peak[i]);
     }
-    return bad | lr_buf_append_str(b, LR_STR("}}"));
+    return bad | lr_buf_printf(b, "},\"weights_in_cache\":%s}", l->in_cache ? "true" : "false");
 }
 
 static int write_head_json(struct lr_buf *b, const struct bench_report *r) {
@@ -144,14 +144,10 @@ static int write_row(struct lr_buf *b, const struct bench_result *r) {
 
 /* Of the binding limit's kind: bytes, or multiply-adds. */
 static int write_rate_cell(struct lr_buf *b, const struct operation_cost *c, struct limits_bound bound) {
-    uint64_t amount = bytes_of(c);
-    bool arithmetic = bound.name && strcmp(bound.name, "memory") != 0 && strcmp(bound.name, "cache") != 0 &&
-                      strcmp(bound.name, "disk") != 0;
-    if (arithmetic) amount = c->multiply_adds;
-    if (bound.name && strcmp(bound.name, "disk") == 0) amount = c->streamed;
-    if (bound.name && strcmp(bound.name, "cache") == 0) amount = c->cached;
+    uint64_t amount = bound.name ? bound.amount : bytes_of(c);
     if (c->seconds <= 0) return lr_buf_printf(b, "%9s      ", "-");
-    return lr_buf_printf(b, "%9.2f %s", (double)amount / c->seconds / GIGA, arithmetic ? "Gma/s" : "GB/s ");
+    return lr_buf_printf(b, "%9.2f %s", (double)amount / c->seconds / GIGA,
+                         bound.arithmetic ? "Gma/s" : "GB/s ");
 }
 
 /* One operation, of which each of `each` passes or runs took its part. */
@@ -197,7 +193,9 @@ static int write_watched(struct lr_buf *b, const struct bench_report *r) {
     int bad = 0;
     for (size_t i = 0; i < r->n_results; i++) bad |= write_parts(b, l, &r->results[i]);
     bad |= lr_buf_append_str(b, LR_STR(foot)) | write_limit(b, "memory", l->memory, "GB/s read") |
-           write_limit(b, "cache", l->cache, "GB/s read, from each thread's own");
+           write_limit(b, "cache", l->cache,
+                       l->in_cache ? "GB/s read, from each thread's own; it holds for the weights too"
+                                   : "GB/s read, from each thread's own");
     if (l->disk > 0) bad |= write_limit(b, "disk", l->disk, "GB/s of streamed weights");
     for (int i = 0; i < PEAK_COUNT; i++)
         if (l->peak[i] > 0) bad |= write_limit(b, limits_peak_name((enum kernel_peak)i), l->peak[i], "Gma/s");

@@ -59,6 +59,10 @@ typedef void kernel_attention_fn(const struct attention_task *task);
  * Each adds io^2, where that is 1, to the sum that *io is in the end. Not for the forward pass: what its
  * kernels are measured by. */
 typedef uint64_t kernel_peak_fn(uint64_t rounds, float *io);
+/* Reads n bytes, a multiple of KERNEL_READ_STEP, as fast as they come: the sum of the f32 that they are.
+ * `ahead`: bytes by which lines are fetched ahead; 0: they are not. Likewise to measure by. */
+#define KERNEL_READ_STEP 1024u
+typedef float kernel_read_fn(const void *p, size_t n, size_t ahead);
 /* f32 fused (generic: one after the other); pairs of bf16 added to f32; fours of int8 added to int32. */
 enum kernel_peak { PEAK_F32, PEAK_BF16, PEAK_INT8, PEAK_COUNT };
 
@@ -75,6 +79,7 @@ struct kernel_table {
     kernel_add_fn *add;
     kernel_store_kv_fn *store_kv;
     kernel_attention_fn *attention;
+    kernel_read_fn *read;
     struct {
         kernel_peak_fn *run; /* NULL where the instruction set has none */
         uint32_t needs;      /* enum cpu_feature, beside the table's own */

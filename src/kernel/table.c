@@ -11,8 +11,8 @@
         .dot[LR_BF16] = dot_bf16_##isa, .rms_norm = rms_norm_##isa, .rope = rope_##isa,                      \
         .silu_mul = silu_mul_##isa, .gelu_mul = gelu_mul_##isa, .gelu_tanh_mul = gelu_tanh_mul_##isa,        \
         .relu_mul = relu_mul_##isa, .add = add_##isa, .store_kv = store_kv_##isa,                            \
-        .attention = attention_##isa, .peak[PEAK_F32] = {peak_f32_##isa, 0}, .blas_from = crossover,         \
-        __VA_ARGS__                                                                                          \
+        .attention = attention_##isa, .read = read_##isa, .peak[PEAK_F32] = {peak_f32_##isa, 0},             \
+        .blas_from = crossover, __VA_ARGS__                                                                  \
     }
 
 /* Where OpenBLAS 0.3.21 is 10 % faster than our own products, on one core of a Zen 5 (tests/bench/bench_dot,

@@ -14,7 +14,8 @@
     kernel_add_fn add_##isa;                                                                                 \
     kernel_store_kv_fn store_kv_##isa;                                                                       \
     kernel_attention_fn attention_##isa;                                                                     \
-    kernel_peak_fn peak_f32_##isa
+    kernel_peak_fn peak_f32_##isa;                                                                           \
+    kernel_read_fn read_##isa
 
 KERNEL_DECLARE(generic);
 #if defined(__x86_64__)

@@ -19,8 +19,7 @@
 #define PIECE_BYTES   (UINT64_C(1) << 20)
 #define PASSES        10
 #define AHEAD         4096 /* bytes; every second pass fetches lines ahead, as the products do */
-#define PEAK_SECONDS  0.02
-#define LINE_WORDS    8
+#define PEAK_SECONDS  0.01
 
 const char *limits_peak_name(enum kernel_peak which) {
     static const char *const names[PEAK_COUNT] = {
@@ -31,28 +30,18 @@ const char *limits_peak_name(enum kernel_peak which) {
 /* ---- memory */
 
 struct reading {
-    uint64_t *block; /* [bytes / 8] */
-    uint64_t piece;  /* bytes of a task */
-    uint32_t turns;  /* in which a task reads its piece */
+    kernel_read_fn *read;
+    char *block;
+    uint64_t piece; /* bytes of a task */
+    uint32_t turns; /* in which a task reads its piece */
     uint64_t ahead;
-    uint64_t *sums; /* [threads], so that no compiler leaves the reading out */
+    float *sums; /* [threads] */
 };
-
-/* Eight sums, so that the loads and not the additions are what it waits for. */
-static uint64_t sum_of(const uint64_t *p, uint64_t n, uint64_t ahead) {
-    uint64_t sums[LINE_WORDS] = {0}, all = 0;
-    for (uint64_t i = 0; i + LINE_WORDS <= n; i += LINE_WORDS) {
-        if (ahead) __builtin_prefetch((const char *)(p + i) + ahead);
-        for (int j = 0; j < LINE_WORDS; j++) sums[j] += p[i + (uint64_t)j];
-    }
-    for (int j = 0; j < LINE_WORDS; j++) all += sums[j];
-    return all;
-}
 
 static void read_piece(void *ctx, uint32_t task, uint32_t thread) {
     const struct reading *r = ctx;
-    const uint64_t *p = r->block + task * (r->piece / sizeof *p);
-    for (uint32_t i = 0; i < r->turns; i++) r->sums[thread] += sum_of(p, r->piece / sizeof *p, r->ahead);
+    for (uint32_t i = 0; i < r->turns; i++)
+        r->sums[thread] += r->read(r->block + task * r->piece, r->piece, r->ahead);
 }
 
 /* Bytes per second, the best of some passes. */
@@ -88,12 +77,13 @@ static uint64_t block_size(struct lr_engine *e, uint64_t cache) {
 static void touch_piece(void *ctx, uint32_t task, uint32_t thread) {
     (void)thread;
     const struct reading *r = ctx;
-    memset((char *)r->block + task * r->piece, 1, r->piece);
+    memset(r->block + task * r->piece, 1, r->piece);
 }
 
 static void read_block(struct threads *threads, uint64_t bytes, struct reading *r,
                        struct machine_limits *out) {
-    *r = (struct reading){.block = r->block, .sums = r->sums, .piece = PIECE_BYTES, .turns = 1};
+    r->piece = PIECE_BYTES;
+    r->turns = 1;
     uint32_t tasks = (uint32_t)(bytes / PIECE_BYTES), own = threads_count(threads);
     threads_run(threads, tasks, touch_piece, r);
     if (bytes >= 2 * last_cache()) out->memory = read_rate(threads, r, tasks);
@@ -105,7 +95,8 @@ static void read_block(struct threads *threads, uint64_t bytes, struct reading *
 /* Nothing is known where memory is refused. */
 static void measure_reading(struct lr_engine *e, struct machine_limits *out) {
     uint64_t bytes = block_size(e, last_cache());
-    struct reading r = {.sums = lr_calloc(threads_count(e->threads), sizeof *r.sums)};
+    struct reading r = {.read = e->matmul.kernels->read,
+                        .sums = lr_calloc(threads_count(e->threads), sizeof *r.sums)};
     r.block = bytes && r.sums ? pages_reserve(bytes) : NULL;
     if (r.block && pages_use(r.block, bytes)) {
         pages_want_large(r.block, bytes);
@@ -142,7 +133,7 @@ static double measure_peak(struct threads *threads, kernel_peak_fn *run) {
     double best = 0, seconds = 0;
     while ((seconds = time_peak(threads, &p)) < PEAK_SECONDS / 2 && p.rounds < UINT64_C(1) << 40)
         p.rounds *= 2;
-    for (int i = 0; i < PASSES / 2; i++) {
+    for (int i = 0; i < PASSES; i++) {
         double rate = (double)p.done * threads_count(threads) / seconds;
         if (rate > best) best = rate;
         seconds = time_peak(threads, &p);
@@ -155,6 +146,7 @@ enum lr_status limits_measure(struct lr_engine *e, struct machine_limits *out, s
     uint32_t features = cpu_features();
     *out = (struct machine_limits){0};
     for (int i = 0; i < LR_DTYPE_COUNT; i++) out->products[i] = kernel_peak_of(kernels, (enum lr_dtype)i);
+    out->in_cache = e->binding.used_bytes <= last_cache() / 2;
     measure_reading(e, out);
     for (int i = 0; i < PEAK_COUNT; i++) {
         if (e->options.interrupt && *e->options.interrupt)
@@ -167,17 +159,18 @@ enum lr_status limits_measure(struct lr_engine *e, struct machine_limits *out, s
 
 /* ---- what they say of an operation */
 
-static void take_if_longer(struct limits_bound *b, double asked, double rate, const char *name) {
-    if (rate <= 0 || asked / rate <= b->seconds) return;
-    *b = (struct limits_bound){asked / rate, name};
+static void take_longer(struct limits_bound *b, uint64_t amount, double rate, const char *name) {
+    if (rate <= 0 || (double)amount / rate <= b->seconds) return;
+    *b = (struct limits_bound){(double)amount / rate, name, amount, false};
 }
 
 struct limits_bound limits_bound(const struct machine_limits *l, const struct operation_cost *c) {
-    struct limits_bound b = {0, NULL};
+    struct limits_bound b = {0};
     enum kernel_peak peak = l->products[c->dtype];
-    take_if_longer(&b, (double)c->memory, l->memory, "memory");
-    take_if_longer(&b, (double)c->cached, l->cache, "cache");
-    take_if_longer(&b, (double)c->streamed, l->disk, "disk");
-    take_if_longer(&b, (double)c->multiply_adds, l->peak[peak], limits_peak_name(peak));
+    if (!l->in_cache) take_longer(&b, c->memory, l->memory, "memory");
+    take_longer(&b, l->in_cache ? c->memory + c->cached : c->cached, l->cache, "cache");
+    take_longer(&b, c->streamed, l->disk, "disk");
+    take_longer(&b, c->multiply_adds, l->peak[peak], limits_peak_name(peak));
+    b.arithmetic = b.name == limits_peak_name(peak);
     return b;
 }

@@ -12,6 +12,7 @@ struct lr_engine;
 struct machine_limits {
     double memory; /* bytes read, of a block larger than the caches; unknown where there is no room for one */
     double cache;  /* bytes read, of a block for each thread that its own cache holds */
+    bool in_cache; /* a cache holds all weights: its rate counts for them, and not that of memory */
     double disk;   /* bytes of streamed weights; 0 where none are */
     double peak[PEAK_COUNT];                   /* multiply-adds */
     enum kernel_peak products[LR_DTYPE_COUNT]; /* which of them holds for weights of a dtype */
@@ -26,6 +27,8 @@ enum lr_status limits_measure(struct lr_engine *e, struct machine_limits *out, s
 struct limits_bound {
     double seconds;
     const char *name;
+    uint64_t amount; /* that it counts of the cost: bytes, or where `arithmetic` is set multiply-adds */
+    bool arithmetic;
 };
 struct limits_bound limits_bound(const struct machine_limits *l, const struct operation_cost *c);
 const char *limits_peak_name(enum kernel_peak which);

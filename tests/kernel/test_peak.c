@@ -36,6 +36,24 @@ static void time_grows_with_the_rounds(void **state) {
     }
 }
 
+static void reading_sums_what_is_there(void **state) {
+    (void)state;
+    const struct kernel_table *tables[3];
+    enum { STEPS = 3, FLOATS = STEPS * KERNEL_READ_STEP / sizeof(float) };
+    float *x = malloc(FLOATS * sizeof *x);
+    for (size_t i = 0; i < FLOATS; i++) x[i] = (float)(i % 17);
+    for (int i = 0, n = each_table(tables); i < n; i++) {
+        for (size_t steps = 0; steps <= STEPS; steps++) {
+            float want = 0;
+            size_t floats = steps * KERNEL_READ_STEP / sizeof *x;
+            for (size_t j = 0; j < floats; j++) want += x[j];
+            assert_true(tables[i]->read(x, steps * KERNEL_READ_STEP, 0) == want);
+            assert_true(tables[i]->read(x, steps * KERNEL_READ_STEP, 4096) == want);
+        }
+    }
+    free(x);
+}
+
 static void a_processor_without_the_instruction_has_none(void **state) {
     (void)state;
     const struct kernel_table *tables[3];
@@ -51,6 +69,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sum_is_that_of_all_multiply_adds),
         cmocka_unit_test(time_grows_with_the_rounds),
+        cmocka_unit_test(reading_sums_what_is_there),
         cmocka_unit_test(a_processor_without_the_instruction_has_none),
     };
     return cmocka_run_group_tests_name("kernel peak", tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Multiply-adds, in plain C: a product and a sum, as these kernels have them. */
+/* Multiply-adds, and reading alone, in plain C: a product and a sum, as these kernels have them. */
 #include "kernel/generic/lanes.h"
 #include "kernel/tables.h"
 
@@ -14,4 +14,15 @@ uint64_t peak_f32_generic(uint64_t rounds, float *io) {
     *io = 0;
     for (int i = 0; i < SUMS; i++) *io += lanes_total(sums[i]);
     return rounds * SUMS * LANES;
+}
+
+float read_generic(const void *p, size_t n, size_t ahead) {
+    const float *x = p;
+    float sums[2 * LANES] = {0};
+    for (size_t i = 0; i < n / sizeof *x; i += 2 * LANES) {
+        if (ahead) __builtin_prefetch((const char *)(x + i) + ahead);
+        if (ahead) __builtin_prefetch((const char *)(x + i + LANES) + ahead);
+        for (int j = 0; j < 2 * LANES; j++) sums[j] += x[i + (size_t)j];
+    }
+    return lanes_total(sums) + lanes_total(sums + LANES);
 }
