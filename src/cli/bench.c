@@ -25,8 +25,9 @@ struct bench {
 /* ---- which tests */
 
 static struct bench_test test_of(bool gen, int64_t size) {
-    return gen ? (struct bench_test){.n_gen = (uint32_t)size}
-               : (struct bench_test){.n_prompt = (uint32_t)size};
+    struct bench_test test = {0};
+    *(gen ? &test.n_gen : &test.n_prompt) = (uint32_t)size;
+    return test;
 }
 
 /* Sizes of our own are made to fit; those that were given are as they are. */

@@ -174,7 +174,7 @@ static int write_parts(struct lr_buf *b, const struct machine_limits *l, const s
     bad |= lr_buf_printf(b, "%-11s%10.3f%7.1f\n", "sum", sum * 1e3 / each, 100 * sum / o->pass_s);
     return bad | lr_buf_printf(b, "%-11s%10.3f%7.1f%36s%6.1f  %s\n", r->test.n_gen ? "pass" : "passes",
                                o->pass_s * 1e3 / each, 100.0, "", 100 * sum_of_bounds(l, o) / o->pass_s,
-                               "all limits");
+                               "together");
 }
 
 static int write_limit(struct lr_buf *b, const char *name, double rate, const char *unit) {
@@ -183,7 +183,7 @@ static int write_limit(struct lr_buf *b, const char *name, double rate, const ch
 }
 
 static const char foot[] =
-    "\nMB: 10^6 bytes of weights and KV cache, or of activations where it reads neither.\n"
+    "\nMB: 10^6 bytes of weights and KV cache; of activations where it reads neither.\n"
     "M mul-add: 10^6 multiply-adds. rate: of what the limit that binds counts.\n"
     "%: the least time that the limit allows, of the time that it took.\n"
     "Limits of this machine with these threads, measured in this run:\n";
@@ -194,7 +194,7 @@ static int write_watched(struct lr_buf *b, const struct bench_report *r) {
     for (size_t i = 0; i < r->n_results; i++) bad |= write_parts(b, l, &r->results[i]);
     bad |= lr_buf_append_str(b, LR_STR(foot)) | write_limit(b, "memory", l->memory, "GB/s read") |
            write_limit(b, "cache", l->cache,
-                       l->in_cache ? "GB/s read, from each thread's own; it holds for the weights too"
+                       l->in_cache ? "GB/s read, from each thread's own; weights lie in caches too"
                                    : "GB/s read, from each thread's own");
     if (l->disk > 0) bad |= write_limit(b, "disk", l->disk, "GB/s of streamed weights");
     for (int i = 0; i < PEAK_COUNT; i++)

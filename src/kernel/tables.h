@@ -17,11 +17,16 @@
     kernel_peak_fn peak_f32_##isa;                                                                           \
     kernel_read_fn read_##isa
 
+/* Those that not every instruction set has. */
+#define KERNEL_DECLARE_PEAK(label_isa) kernel_peak_fn peak_##label_isa
+
 KERNEL_DECLARE(generic);
 #if defined(__x86_64__)
 KERNEL_DECLARE(avx2);
 KERNEL_DECLARE(avx512);
-kernel_peak_fn peak_bf16_avx512, peak_int8_avx512, peak_int8_avx2;
+KERNEL_DECLARE_PEAK(int8_avx2);
+KERNEL_DECLARE_PEAK(bf16_avx512);
+KERNEL_DECLARE_PEAK(int8_avx512);
 #endif
 
 #endif

@@ -8,7 +8,6 @@
 #include "sys/cpu.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define BLOCK_LEAST   (UINT64_C(256) << 20) /* read to measure memory, and more where caches are large ... */
 #define BLOCK_MOST    (UINT64_C(2) << 30)
@@ -57,14 +56,6 @@ static double read_rate(struct threads *threads, struct reading *r, uint32_t tas
     return best;
 }
 
-static uint64_t last_cache(void) {
-    long bytes = -1;
-#ifdef _SC_LEVEL3_CACHE_SIZE
-    bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
-#endif
-    return bytes > 0 ? (uint64_t)bytes : CACHE_UNKNOWN;
-}
-
 /* What is read, of the memory that may be taken. */
 static uint64_t block_size(struct lr_engine *e, uint64_t cache) {
     uint64_t bytes = CACHES * cache, most = planning_available(e) / 4;
@@ -80,27 +71,27 @@ static void touch_piece(void *ctx, uint32_t task, uint32_t thread) {
     memset(r->block + task * r->piece, 1, r->piece);
 }
 
-static void read_block(struct threads *threads, uint64_t bytes, struct reading *r,
+static void read_block(struct threads *threads, uint64_t bytes, uint64_t cache, struct reading *r,
                        struct machine_limits *out) {
     r->piece = PIECE_BYTES;
     r->turns = 1;
     uint32_t tasks = (uint32_t)(bytes / PIECE_BYTES), own = threads_count(threads);
     threads_run(threads, tasks, touch_piece, r);
-    if (bytes >= 2 * last_cache()) out->memory = read_rate(threads, r, tasks);
+    if (bytes >= 2 * cache) out->memory = read_rate(threads, r, tasks);
     r->piece = OWN_BYTES;
     r->turns = OWN_TURNS;
     if (bytes >= own * OWN_BYTES) out->cache = read_rate(threads, r, own);
 }
 
 /* Nothing is known where memory is refused. */
-static void measure_reading(struct lr_engine *e, struct machine_limits *out) {
-    uint64_t bytes = block_size(e, last_cache());
+static void measure_reading(struct lr_engine *e, uint64_t cache, struct machine_limits *out) {
+    uint64_t bytes = block_size(e, cache);
     struct reading r = {.read = e->matmul.kernels->read,
                         .sums = lr_calloc(threads_count(e->threads), sizeof *r.sums)};
     r.block = bytes && r.sums ? pages_reserve(bytes) : NULL;
     if (r.block && pages_use(r.block, bytes)) {
         pages_want_large(r.block, bytes);
-        read_block(e->threads, bytes, &r, out);
+        read_block(e->threads, bytes, cache, &r, out);
     }
     if (r.block) pages_release(r.block, bytes);
     lr_free(r.sums);
@@ -143,15 +134,16 @@ static double measure_peak(struct threads *threads, kernel_peak_fn *run) {
 
 enum lr_status limits_measure(struct lr_engine *e, struct machine_limits *out, struct lr_error *err) {
     const struct kernel_table *kernels = e->matmul.kernels;
-    uint32_t features = cpu_features();
-    *out = (struct machine_limits){0};
+    struct cpu_info cpu;
+    LR_TRY(cpu_read("", &cpu, err));
+    uint64_t cache = cpu.cache ? cpu.cache : CACHE_UNKNOWN;
+    *out = (struct machine_limits){.in_cache = e->binding.used_bytes <= cache / 2};
     for (int i = 0; i < LR_DTYPE_COUNT; i++) out->products[i] = kernel_peak_of(kernels, (enum lr_dtype)i);
-    out->in_cache = e->binding.used_bytes <= last_cache() / 2;
-    measure_reading(e, out);
+    measure_reading(e, cache, out);
     for (int i = 0; i < PEAK_COUNT; i++) {
         if (e->options.interrupt && *e->options.interrupt)
             return lr_fail(err, LR_EINTERRUPTED, "interrupted while the machine was measured");
-        kernel_peak_fn *run = kernel_peak(kernels, features, (enum kernel_peak)i);
+        kernel_peak_fn *run = kernel_peak(kernels, cpu.features, (enum kernel_peak)i);
         if (run) out->peak[i] = measure_peak(e->threads, run);
     }
     return LR_OK;
