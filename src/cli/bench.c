@@ -123,7 +123,9 @@ static enum lr_status measure(struct bench *b, struct lr_error *err) {
     LR_TRY(open_session(b, err));
     LR_TRY(run_tests(b, err));
     r->limits.disk = bench_disk_rate(b->engine);
-    return LR_OK;
+    lr_session_close(b->session);
+    b->session = NULL;
+    return r->watched ? limits_measure_again(b->engine, &r->limits, err) : LR_OK;
 }
 
 enum lr_status bench_model_run(const struct options *o, struct console *c, struct lr_error *err) {

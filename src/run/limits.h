@@ -22,6 +22,9 @@ struct machine_limits {
  */
 enum lr_status limits_measure(struct lr_engine *e, struct machine_limits *out, struct lr_error *err);
 
+/* Reads once more, when the session is closed: where a machine's rate changes the best counts. */
+enum lr_status limits_measure_again(struct lr_engine *e, struct machine_limits *out, struct lr_error *err);
+
 /* The least time in which the limits let a cost be, and the limit that says so: "memory", "cache", "disk",
  * "f32", "bf16", "int8"; NULL where none is known or nothing is asked of it. */
 struct limits_bound {
