@@ -16,15 +16,15 @@
 #define DISK_SECONDS    0.18
 #define DISK_MEMORY     (UINT64_C(32) << 20) /* that it is measured into */
 #define PRODUCT_SECONDS 0.03
-#define PREFILL_SECONDS 0.02
+#define PREFILL_SECONDS 0.03
 #define KEPT_SECONDS    (24 * 3600)
 #define MAX_KEPT        4096u
 #define PRODUCT_BYTES   (UINT64_C(192) << 20) /* more than the caches hold */
 #define LEAST_BYTES     (UINT64_C(16) << 20)
-#define PREFILL_TOKENS  256u
-#define PREFILL_SHARE   8u  /* of the rows one in so many, or more ... */
-#define PREFILL_WORK    2e9 /* ... so that a pass has no more multiply-adds, or large models would take long */
-#define PASS_ALIGN      64u
+#define PREFILL_TOKENS  128u
+#define PREFILL_WORK                                                                                         \
+    1.5e9 /* multiply-adds of a pass at most: with rows left out, or large models would take long */
+#define PASS_ALIGN 64u
 
 enum { MAX_MATRICES = 16, MAX_PASSES = 64 };
 
@@ -219,16 +219,17 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The median of the passes that `seconds` allow, but the first, which finds threads asleep. */
+/* The (lower) median of at least two passes that `seconds` allow, but the first, which finds threads asleep.
+ */
 static double median_pass(const struct trial *t, size_t n_x, size_t share, double seconds) {
     double found[MAX_PASSES], end = clock_now() + seconds;
     uint64_t at = 0;
     size_t n = 0;
     pass_seconds(t, n_x, share, &at);
     do found[n++] = pass_seconds(t, n_x, share, &at);
-    while (n < MAX_PASSES && clock_now() < end);
+    while (n < 2 || (n < MAX_PASSES && clock_now() < end));
     qsort(found, n, sizeof *found, ascending);
-    return found[n / 2];
+    return found[(n - 1) / 2];
 }
 
 /* What a pass over one in `share` rows meets: bytes, and weights. */
@@ -251,7 +252,6 @@ static void measure_products(const struct trial *t, double *v) {
     double bytes, weights, tokens = (double)t->tokens;
     count_pass(t, 1, &bytes, &weights);
     size_t share = share_for(bytes, (double)PRODUCT_BYTES), fewer = share_for(weights * tokens, PREFILL_WORK);
-    if (fewer < PREFILL_SHARE) fewer = PREFILL_SHARE;
     count_pass(t, share, &bytes, &weights);
     v[0] = bytes / median_pass(t, 1, share, PRODUCT_SECONDS);
     count_pass(t, fewer, &bytes, &weights);
