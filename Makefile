@@ -63,8 +63,8 @@ LIBS       = $(PKG_LIBS) -ldl -lm
 # ---- sources, by wildcard
 
 MACHINE := $(shell $(CC) -dumpmachine)
-ISA_DIRS := avx2 avx512 neon
-ISA_HERE := $(if $(filter x86_64-%,$(MACHINE)),avx2 avx512)
+ISA_DIRS := avx2 avx512 avx512bf16 neon
+ISA_HERE := $(if $(filter x86_64-%,$(MACHINE)),avx2 avx512 avx512bf16)
 ISA_SKIP := $(filter-out $(ISA_HERE),$(ISA_DIRS))
 LIB_SRC  := $(filter-out src/cli/% $(ISA_SKIP:%=src/kernel/%/%),$(wildcard src/*/*.c src/*/*/*.c))
 CLI_SRC     := $(wildcard src/cli/*.c)
@@ -162,7 +162,9 @@ $(B)/flags: FORCE
 # Contraction would make the sum depend on the compiler; the ISA files say fma where they mean it.
 FP = -ffp-contract=off
 $(B)/obj/src/kernel/avx2/%.o:   ISA = -mavx2 -mfma -mf16c
-$(B)/obj/src/kernel/avx512/%.o: ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
+AVX512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
+$(B)/obj/src/kernel/avx512/%.o: ISA = $(AVX512)
+$(B)/obj/src/kernel/avx512bf16/%.o: ISA = $(AVX512) -mavx512bf16
 $(B)/obj/tests/%.o:    EXTRA = -Itests
 $(B)/obj/examples/%.o: ALL_FLAGS = $(BASE_FLAGS) -Iinclude $(CPPFLAGS) $(CFLAGS)
 

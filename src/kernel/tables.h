@@ -19,6 +19,8 @@ KERNEL_DECLARE(generic);
 #if defined(__x86_64__)
 KERNEL_DECLARE(avx2);
 KERNEL_DECLARE(avx512);
+kernel_prepare_fn prepare_bf16_avx512bf16;
+kernel_dot_prepared_fn dot_prepared_bf16_avx512bf16;
 #endif
 
 #endif

@@ -185,6 +185,7 @@ struct trial {
     size_t tokens;
     uint64_t widest, longest; /* floats of an activation, and of what comes of it */
     float *x, *out;           /* [tokens] of each */
+    void *room;               /* [tokens, KERNEL_PREPARED_BYTES(widest)] */
 };
 
 static uint64_t view_bytes(const struct tensor_view *w) {
@@ -205,10 +206,12 @@ static double pass_seconds(const struct trial *t, size_t n_x, size_t share, uint
     double start = clock_now();
     for (size_t i = 0; i < t->n; i++) {
         struct tensor_view w = t->layer[i];
+        struct matmul_input in;
         w.rows = (w.rows + share - 1) / share;
         if (*at + view_bytes(&w) > t->bytes) *at = 0;
         w.data = t->block + *at;
-        matmul_run(t->m, &w, NULL, t->x, n_x, t->out, w.rows);
+        matmul_prepare(t->m, w.dtype, t->x, n_x, w.cols, t->room, &in);
+        matmul_run(t->m, &w, NULL, &in, t->out, w.rows);
         *at += (view_bytes(&w) + PASS_ALIGN - 1) / PASS_ALIGN * PASS_ALIGN;
     }
     return clock_now() - start;
@@ -277,10 +280,11 @@ static void fit_memory(struct trial *t, uint64_t room) {
 static enum lr_status measure_processor(struct lr_engine *e, struct trial *t, double *v,
                                         struct lr_error *err) {
     fit_memory(t, planning_available(e));
-    uint64_t floats = t->tokens * (t->widest + t->longest);
+    uint64_t floats = t->tokens * (t->widest + t->longest), room = KERNEL_PREPARED_BYTES(t->widest);
     char *block = lr_malloc(t->bytes);
     t->x = lr_malloc(floats * sizeof *t->x);
-    bool ok = block && t->x;
+    t->room = lr_malloc(t->tokens * room);
+    bool ok = block && t->x && t->room;
     if (ok) {
         memset(block, 0x3C, t->bytes); /* small normal numbers in each dtype */
         for (uint64_t i = 0; i < floats; i++) t->x[i] = 1;
@@ -290,6 +294,7 @@ static enum lr_status measure_processor(struct lr_engine *e, struct trial *t, do
     }
     lr_free(block);
     lr_free(t->x);
+    lr_free(t->room);
     return ok ? LR_OK : lr_fail_memory(err, "a short measurement", t->bytes + floats * sizeof *t->x);
 }
 
@@ -300,8 +305,8 @@ static void name_products(const struct lr_engine *e, const struct trial *t, char
         const uint64_t shape[] = {t->layer[i].dtype, t->layer[i].rows, t->layer[i].cols};
         hash = XXH3_64bits_withSeed(shape, sizeof shape, hash);
     }
-    snprintf(out, size, "cpu-%s%s-%u-%016llx", e->matmul.kernels->name,
-             e->matmul.mode == MATMUL_BLAS ? "-blas" : "", threads_count(e->threads),
+    snprintf(out, size, "cpu-%s%s%s-%u-%016llx", e->matmul.kernels->name,
+             e->matmul.mode == MATMUL_BLAS ? "-blas" : "", e->matmul.precise ? "-precise" : "", threads_count(e->threads),
              (unsigned long long)hash);
 }
 
