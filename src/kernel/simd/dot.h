@@ -82,7 +82,7 @@ enum {
     CACHE_LINE = 64,
     /* With several tiles of activations K is done in blocks: one tile's part of a block stays in the
      * first-level cache while CHUNK_ROWS rows pass over it. */
-    K_BLOCK = 2048 / sizeof(activation),
+    K_BLOCK = 4096 / sizeof(activation),
     CHUNK_ROWS = 48
 };
 
