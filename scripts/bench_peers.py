@@ -9,6 +9,7 @@ rate is measured (tests/bench/bench_read); the figures are the medians of the ro
 timed inside the programs. N tokens are N - 1 timed passes. Prints a table in Markdown; --json keeps every sample.
 """
 import argparse
+import glob
 import json
 import statistics
 import subprocess
@@ -65,7 +66,7 @@ def main():
     p.add_argument("--venv", default="build/peers/venv")
     a = program.options(p)
     a.ctx = max(512, a.prompt + a.tokens)
-    warm([a.gguf])
+    warm([a.gguf, *glob.glob(f"{glob.escape(a.model)}/*.safetensors")])
     rounds = []
     for n in range(a.rounds):
         rounds.append({"llm-run": ours(a), "llama.cpp": llama(a), "read": read_rate(a)})
