@@ -26,19 +26,19 @@ typedef void kernel_widen_fn(const void *src, float *out, size_t n);
  * `w` (stride k elements). x [n_x, k] with row stride ld_x, f32. */
 typedef void kernel_dot_fn(const void *w, size_t rows, size_t k, const float *x, size_t ld_x, size_t n_x,
                            float *out, size_t ld_out);
-/* Products of reduced precision: each activation is prepared once (rounded, or quantised), and then multiplied as
- * it is. Only for K from KERNEL_REDUCED_FROM on: errors of few elements average out less (measured: with bf16
- * pairs and K of 64 the divergence of next-token distributions comes to 3e-3; with K of 512 it stays below
- * 1e-4), and small models are fast anyway. Where there are such products they are used for every number of
- * activations. */
+/* Products of reduced precision: each activation is prepared once (rounded, or quantised), and then
+ * multiplied as it is. Only for K from KERNEL_REDUCED_FROM on: errors of few elements average out less
+ * (measured: with bf16 pairs and K of 64 the divergence of next-token distributions comes to 3e-3; with K of
+ * 512 it stays below 1e-4), and small models are fast anyway. Where there are such products they are used for
+ * every number of activations. */
 #define KERNEL_REDUCED_FROM 512u
 /* Room for one prepared activation of k elements, whatever it is prepared for. */
 #define KERNEL_PREPARED_BYTES(k) (2 * (size_t)(k))
 /* x [k], out: what dot_prepared takes for one activation, dense: 2 k bytes for bf16. */
 typedef void kernel_prepare_fn(const float *x, size_t k, void *out);
 /* As kernel_dot_fn, of prepared activations x [n_x]. */
-typedef void kernel_dot_prepared_fn(const void *w, size_t rows, size_t k, const void *x, size_t n_x, float *out,
-                                    size_t ld_out);
+typedef void kernel_dot_prepared_fn(const void *w, size_t rows, size_t k, const void *x, size_t n_x,
+                                    float *out, size_t ld_out);
 /* How a KV cache element is written and read. */
 enum kv_type { KV_F32, KV_F16 };
 
@@ -100,7 +100,7 @@ struct matmul {
     struct threads *threads;
     enum matmul_mode mode;
     bool precise; /* no products of reduced precision */
-    void *blas; /* per-thread panels for kernel/blas.c; NULL where all products are native */
+    void *blas;   /* per-thread panels for kernel/blas.c; NULL where all products are native */
 };
 
 /* Prepares: with blas, and with auto where `kernels` are ever slower than it, loads OpenBLAS, allocates the
@@ -119,13 +119,13 @@ struct matmul_input {
     const void *prepared; /* NULL: the products take x */
 };
 
-/* Prepares x [n_x, k] for all products with weights of `dtype`; `room` [n_x, KERNEL_PREPARED_BYTES(k)] belongs to
- * the caller and stays in use as long as *out. */
-void matmul_prepare(const struct matmul *m, enum lr_dtype dtype, const float *x, size_t n_x, size_t k, void *room,
-                    struct matmul_input *out);
+/* Prepares x [n_x, k] for all products with weights of `dtype`; `room` [n_x, KERNEL_PREPARED_BYTES(k)]
+ * belongs to the caller and stays in use as long as *out. */
+void matmul_prepare(const struct matmul *m, enum lr_dtype dtype, const float *x, size_t n_x, size_t k,
+                    void *room, struct matmul_input *out);
 
-/* out[m * ld_out + r] = x[m, :] . w[r, :] + bias[r] for all rows of `w`; k is w->cols; bias [w->rows] or NULL.
- * Threads split the rows. */
+/* out[m * ld_out + r] = x[m, :] . w[r, :] + bias[r] for all rows of `w`; k is w->cols; bias [w->rows] or
+ * NULL. Threads split the rows. */
 void matmul_run(const struct matmul *m, const struct tensor_view *w, const float *bias,
                 const struct matmul_input *in, float *out, size_t ld_out);
 

@@ -30,8 +30,7 @@ static bool wants_blas(const struct kernel_table *kernels, enum matmul_mode mode
 enum lr_status matmul_open(const struct kernel_table *kernels, struct threads *threads, enum matmul_mode mode,
                            bool precise, struct matmul *out, struct lr_error *err) {
     struct blas *blas = NULL;
-    *out = (struct matmul){
-        .kernels = kernels, .threads = threads, .mode = MATMUL_NATIVE, .precise = precise};
+    *out = (struct matmul){.kernels = kernels, .threads = threads, .mode = MATMUL_NATIVE, .precise = precise};
     if (wants_blas(kernels, mode)) LR_TRY(blas_open(kernels, threads, &blas, err));
     out->blas = blas;
     if (blas) out->mode = mode;
@@ -116,7 +115,8 @@ void matmul_run(const struct matmul *m, const struct tensor_view *w, const float
                 const struct matmul_input *in, float *out, size_t ld_out) {
     size_t n_x = in->n_x;
     if (n_x == 0 || w->rows == 0) return;
-    struct product p = {.m = m, .w = w, .bias = bias, .in = in, .out = out, .ld_out = ld_out};
+    struct product p = {.m = m, .w = w, .bias = bias, .in = in, .ld_out = ld_out};
+    p.out = out;
     bool want_blas = m->mode == MATMUL_BLAS || (m->mode == MATMUL_AUTO && n_x >= m->kernels->blas_from);
     p.piece = want_blas ? blas_piece(w, n_x) : 0;
     p.blas = p.piece > 0;

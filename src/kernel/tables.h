@@ -15,12 +15,15 @@
     kernel_store_kv_fn store_kv_##isa;                                                                       \
     kernel_attention_fn attention_##isa
 
+#define KERNEL_DECLARE_REDUCED(isa)                                                                          \
+    kernel_prepare_fn prepare_bf16_##isa;                                                                    \
+    kernel_dot_prepared_fn dot_prepared_bf16_##isa
+
 KERNEL_DECLARE(generic);
 #if defined(__x86_64__)
 KERNEL_DECLARE(avx2);
 KERNEL_DECLARE(avx512);
-kernel_prepare_fn prepare_bf16_avx512bf16;
-kernel_dot_prepared_fn dot_prepared_bf16_avx512bf16;
+KERNEL_DECLARE_REDUCED(avx512bf16);
 #endif
 
 #endif

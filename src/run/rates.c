@@ -306,8 +306,8 @@ static void name_products(const struct lr_engine *e, const struct trial *t, char
         hash = XXH3_64bits_withSeed(shape, sizeof shape, hash);
     }
     snprintf(out, size, "cpu-%s%s%s-%u-%016llx", e->matmul.kernels->name,
-             e->matmul.mode == MATMUL_BLAS ? "-blas" : "", e->matmul.precise ? "-precise" : "", threads_count(e->threads),
-             (unsigned long long)hash);
+             e->matmul.mode == MATMUL_BLAS ? "-blas" : "", e->matmul.precise ? "-precise" : "",
+             threads_count(e->threads), (unsigned long long)hash);
 }
 
 enum lr_status rates_measure(struct lr_engine *e, struct lr_error *err) {

@@ -25,7 +25,7 @@ struct bench {
     struct threads *threads;
     char *pool; /* [POOL_BYTES] */
     float *x, *out;
-    void *room; /* for prepared activations */
+    void *room;     /* for prepared activations */
     const char *at; /* where read_task begins */
 };
 

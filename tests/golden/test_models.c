@@ -354,10 +354,14 @@ static void native_bits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(precise_generic),      cmocka_unit_test(precise_avx2),
-        cmocka_unit_test(precise_best),         cmocka_unit_test(precise_blas),
-        cmocka_unit_test(default_mode),         cmocka_unit_test(native_bits),
-        cmocka_unit_test(default_mode_of_avx2), cmocka_unit_test(a_trained_model_by_default),
+        cmocka_unit_test(precise_generic),
+        cmocka_unit_test(precise_avx2),
+        cmocka_unit_test(precise_best),
+        cmocka_unit_test(precise_blas),
+        cmocka_unit_test(default_mode),
+        cmocka_unit_test(native_bits),
+        cmocka_unit_test(default_mode_of_avx2),
+        cmocka_unit_test(a_trained_model_by_default),
         cmocka_unit_test_setup_teardown(a_wide_model_by_default, folder_setup, folder_teardown),
     };
     return cmocka_run_group_tests_name("models", tests, NULL, NULL);

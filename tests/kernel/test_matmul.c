@@ -116,8 +116,7 @@ static void check_threads(const struct kernel_table *t, const struct product *p)
     size_t rows = p->w.rows;
     struct matmul one = open_with(t, 1, MATMUL_NATIVE);
     float *want = malloc(p->n_x * rows * sizeof *want);
-    for (size_t i = 0; i < p->n_x; i++)
-        multiply(&one, p, p->bias, i, 1, want + i * rows);
+    for (size_t i = 0; i < p->n_x; i++) multiply(&one, p, p->bias, i, 1, want + i * rows);
     close_with(&one);
     for (uint32_t n = 1; n <= 4; n++) {
         struct matmul m = open_with(t, n, MATMUL_NATIVE);

@@ -1,5 +1,6 @@
 /* dot.h - widening and products, written in an instruction set's vector words; included once by each. Words
- * with pairs (VEC_PAIRS, bf16 alone) take prepared activations and multiply and add two elements in each lane.
+ * with pairs (VEC_PAIRS, bf16 alone) take prepared activations and multiply and add two elements in each
+ * lane.
  *
  * Every output has one vector of running sums: element k goes to lane k mod VEC, in the order of k, and the
  * lanes are added by vec_total4()'s tree. Nothing else about an output's sum depends on the tile it is in. */
