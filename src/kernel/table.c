@@ -7,10 +7,12 @@
     {                                                                                                        \
         .name = #isa, .widen[LR_F32] = widen_f32_##isa, .widen[LR_F16] = widen_f16_##isa,                    \
         .widen[LR_BF16] = widen_bf16_##isa, .dot[LR_F32] = dot_f32_##isa, .dot[LR_F16] = dot_f16_##isa,      \
-        .dot[LR_BF16] = dot_bf16_##isa, .rms_norm = rms_norm_##isa, .rope = rope_##isa,                      \
-        .silu_mul = silu_mul_##isa, .gelu_mul = gelu_mul_##isa, .gelu_tanh_mul = gelu_tanh_mul_##isa,        \
-        .relu_mul = relu_mul_##isa, .add = add_##isa, .store_kv = store_kv_##isa,                            \
-        .attention = attention_##isa, .blas_from = crossover                                                 \
+        .dot[LR_BF16] = dot_bf16_##isa, .quantise[QUANT_Q8] = quantise_q8_##isa,                             \
+        .quantise[QUANT_Q4] = quantise_q4_##isa, .quant_x = quant_x_generic,                                 \
+        .quant_dot[QUANT_Q8] = quant_dot_q8_generic, .quant_dot[QUANT_Q4] = quant_dot_q4_generic,            \
+        .rms_norm = rms_norm_##isa, .rope = rope_##isa, .silu_mul = silu_mul_##isa,                          \
+        .gelu_mul = gelu_mul_##isa, .gelu_tanh_mul = gelu_tanh_mul_##isa, .relu_mul = relu_mul_##isa,        \
+        .add = add_##isa, .store_kv = store_kv_##isa, .attention = attention_##isa, .blas_from = crossover   \
     }
 
 /* Where OpenBLAS 0.3.21 is 10 % faster than our own products, on one core of a Zen 5 (tests/bench/bench_dot,

@@ -8,6 +8,7 @@
 #define KERNEL_DECLARE(isa)                                                                                  \
     kernel_widen_fn widen_f32_##isa, widen_f16_##isa, widen_bf16_##isa;                                      \
     kernel_dot_fn dot_f32_##isa, dot_f16_##isa, dot_bf16_##isa;                                              \
+    kernel_quantise_fn quantise_q8_##isa, quantise_q4_##isa;                                                 \
     kernel_rms_norm_fn rms_norm_##isa;                                                                       \
     kernel_rope_fn rope_##isa;                                                                               \
     kernel_gate_fn silu_mul_##isa, gelu_mul_##isa, gelu_tanh_mul_##isa, relu_mul_##isa;                      \
@@ -16,6 +17,8 @@
     kernel_attention_fn attention_##isa
 
 KERNEL_DECLARE(generic);
+kernel_quant_x_fn quant_x_generic;
+kernel_quant_dot_fn quant_dot_q8_generic, quant_dot_q4_generic;
 #if defined(__x86_64__)
 KERNEL_DECLARE(avx2);
 KERNEL_DECLARE(avx512);
