@@ -11,6 +11,7 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
+#include "kernel/quant.h"
 #include "sys/threads.h"
 
 /* A weight matrix where it lies: row-major, rows = output features, cols = input features. */
@@ -76,6 +77,9 @@ struct kernel_table {
     kernel_dot_fn *dot[LR_DTYPE_COUNT];
     kernel_prepare_fn *prepare[LR_DTYPE_COUNT]; /* both NULL where products of that dtype are precise */
     kernel_dot_prepared_fn *dot_prepared[LR_DTYPE_COUNT];
+    kernel_quantise_fn *quantise[QUANT_FORMATS];
+    kernel_quant_x_fn *quant_x;
+    kernel_quant_dot_fn *quant_dot[QUANT_FORMATS];
     kernel_rms_norm_fn *rms_norm;
     kernel_rope_fn *rope;
     kernel_gate_fn *silu_mul;
