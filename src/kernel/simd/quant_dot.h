@@ -15,7 +15,8 @@ enum {
     COLUMNS_IN_GROUP = QUANT_ROWS / VEC,
     LINE_BYTES = 64,
     /* With one activation lines so many bytes further on are fetched. */
-    QUANT_AHEAD = 4096
+    QUANT_AHEAD = 4096,
+    X_MOST = 8 /* activations of any tile */
 };
 
 /* ---- activations */
@@ -120,14 +121,14 @@ static ALWAYS_INLINE void tile_q8(const struct quant_dot *d, size_t c, const int
                                   const int n_x) {
     const size_t blocks = d->padded / QUANT_X_BLOCK;
     struct column column[Q8_COLUMNS];
-    vec acc[Q8_COLUMNS * Q8_X];
+    vec acc[Q8_COLUMNS * X_MOST];
 #pragma GCC unroll 8
     for (int i = 0; i < n_c; i++) column[i] = column_at(d, c + (size_t)i, sizeof(struct quant_q8_unit));
 #pragma GCC unroll 32
     for (int i = 0; i < n_c * n_x; i++) acc[i] = vec_zero();
     for (size_t u = 0; u < d->units; u++) {
         const struct quant_q8_unit *unit[Q8_COLUMNS];
-        ivec sum[Q8_COLUMNS * Q8_X];
+        ivec sum[Q8_COLUMNS * X_MOST];
 #pragma GCC unroll 8
         for (int i = 0; i < n_c; i++)
             unit[i] = (const struct quant_q8_unit *)(const void *)column[i].unit + u;
@@ -190,8 +191,8 @@ static ALWAYS_INLINE void unit_q4(const struct quant_q4_unit *unit, size_t half,
                                   const float *scale, const int32_t *bias, size_t padded, const int n_x,
                                   vec *part) {
     for (size_t b = 0; b < QUANT_Q4_UNIT / QUANT_Q4_BLOCK; b += 2) {
-        ivec sum[Q4_X];
-        vec s[Q4_X];
+        ivec sum[X_MOST];
+        vec s[X_MOST];
         block_q4(unit, half, b, q, padded, bias, n_x, sum);
         vec first = vec_bytes(unit->scale[b] + half * VEC);
 #pragma GCC unroll 8
@@ -208,7 +209,7 @@ static ALWAYS_INLINE void unit_q4(const struct quant_q4_unit *unit, size_t half,
 
 static ALWAYS_INLINE void tile_q4(const struct quant_dot *d, size_t c, size_t m, const int n_x) {
     struct column column = column_at(d, c, sizeof(struct quant_q4_unit));
-    vec acc[Q4_X], part[Q4_X];
+    vec acc[X_MOST], part[X_MOST];
 #pragma GCC unroll 8
     for (int j = 0; j < n_x; j++) acc[j] = vec_zero();
     for (size_t u = 0; u < d->units; u++) {
@@ -254,8 +255,9 @@ static ALWAYS_INLINE void column_q4(const struct quant_dot *d, size_t c) {
 
 void KERNEL_NAME(quant_dot_q8)(const void *w, size_t rows, size_t k, const struct quant_x *x, size_t n_x,
                                float *out, size_t ld_out) {
-    const struct quant_dot d = {
-        w, rows, (k + QUANT_Q8_UNIT - 1) / QUANT_Q8_UNIT, quant_x_padded(k), x, n_x, out, ld_out};
+    struct quant_dot d = {w,    rows,  (k + QUANT_Q8_UNIT - 1) / QUANT_Q8_UNIT, quant_x_padded(k), x, n_x,
+                          NULL, ld_out};
+    d.out = out;
     size_t c = 0, columns = (rows + VEC - 1) / VEC;
     for (; c + Q8_COLUMNS <= columns; c += Q8_COLUMNS) columns_q8(&d, c, Q8_COLUMNS);
     for (; c < columns; c++) columns_q8(&d, c, 1);
@@ -263,7 +265,8 @@ void KERNEL_NAME(quant_dot_q8)(const void *w, size_t rows, size_t k, const struc
 
 void KERNEL_NAME(quant_dot_q4)(const void *w, size_t rows, size_t k, const struct quant_x *x, size_t n_x,
                                float *out, size_t ld_out) {
-    const struct quant_dot d = {
-        w, rows, (k + QUANT_Q4_UNIT - 1) / QUANT_Q4_UNIT, quant_x_padded(k), x, n_x, out, ld_out};
+    struct quant_dot d = {w,    rows,  (k + QUANT_Q4_UNIT - 1) / QUANT_Q4_UNIT, quant_x_padded(k), x, n_x,
+                          NULL, ld_out};
+    d.out = out;
     for (size_t c = 0; c * VEC < rows; c++) column_q4(&d, c);
 }
