@@ -8,7 +8,7 @@
 _Static_assert(sizeof(struct quant_q8_unit) == 544 && sizeof(struct quant_q4_unit) == 2336,
                "units have no padding");
 
-const int8_t quant_codebook[16] = {-54, -42, -31, -22, -15, -9, -4, 0, 3, 8, 13, 19, 25, 33, 42, 63};
+const int8_t quant_codebook[16] = {-56, -46, -36, -28, -20, -12, -6, 0, 4, 11, 18, 26, 35, 44, 53, 63};
 
 static const struct {
     const char *name;

@@ -62,10 +62,11 @@ struct quant_q4_unit {
     uint8_t line[QUANT_Q4_UNIT / QUANT_Q4_BLOCK][2][64];
 };
 
-/* Ascending, in [-63, 63]; number 7 is 0. Found by Lloyd's method, whole numbers and a 0 held fixed, over
- * blocks of Gaussian, Laplace and Student-t weights, such with outlier channels and those of a trained model,
- * each kind weighed by what Q4_K's error on it is. A 0 costs 1 % of error; so weights that were pruned stay
- * 0. The longer end takes the greatest element: a block's scale has a sign. */
+/* Ascending, in [-63, 63]; number 7 is 0, so that weights that were pruned stay 0 (this costs 1 % of error).
+ * Found by Lloyd's method, with whole numbers and that 0 held fixed, over blocks of Gaussian, Laplace,
+ * Student-t and uniform weights, such with outlier channels and those of trained models, each kind weighed by
+ * Q4_K's error on it, and the uniform ones by more until they were below that, too. The longer end takes the
+ * greatest element, of either sign, as a block's scale has a sign. */
 extern const int8_t quant_codebook[16];
 
 /* The activations of a product, quantised: padded with zeros to quant_x_padded(k) elements. A block's scale

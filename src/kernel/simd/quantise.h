@@ -87,15 +87,15 @@ static ALWAYS_INLINE void store_scales(const struct scaled *s, ints u, uint16_t 
 
 /* ---- q8 */
 
-enum { Q8_SCALES = 12 /* scales that are tried, one after the other from the least that holds all */ };
+enum { Q8_SCALES = 10 /* scales that are tried, one after the other from the least that holds all */ };
 
 static ALWAYS_INLINE floats q8_error(const floats *y, floats scale) {
     floats inverse = 1 / scale, error = all(0);
     for (int k = 0; k < QUANT_Q8_UNIT; k++) {
-        floats miss = y[k] - nearest(y[k] * inverse) * scale;
+        floats steps = y[k] * inverse, miss = steps - nearest(steps);
         error += miss * miss;
     }
-    return error;
+    return error * scale * scale;
 }
 
 /* The quant scale of least error. The least one tried lets the greatest magnitude come to 127.5, which is
