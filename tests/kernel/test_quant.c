@@ -120,7 +120,7 @@ static void widened_from_bytes_made_by_hand(void **state) {
 static void quantised_where_it_should_be(void **state) {
     (void)state;
     enum { COLS = 290, ROWS = 18 };
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (size_t at = 0; at < (size_t)COLS * ROWS; at += 11) {
             float *x = calloc((size_t)COLS * ROWS, sizeof *x);
@@ -191,7 +191,7 @@ static void every_tail_is_within_bounds(void **state) {
     static const size_t cols[] = {1,  2,   15,  16,  17,  31,  32,  33,  63,
                                   64, 100, 255, 256, 257, 287, 288, 512, 600};
     static const size_t rows[] = {1, 15, 16, 17, 32, 40};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     int n = each_table(tables);
     for (size_t c = 0; c < sizeof cols / sizeof *cols; c++) {
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -223,7 +223,7 @@ static void error_is_less_than_rounding_gives(void **state) {
     (void)state;
     enum { ROWS = 32, COLS = 512, ALL = ROWS * COLS };
     float *x = weights(ALL, 9), *plain = calloc(ALL, sizeof *plain);
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (int f = 0; f < QUANT_FORMATS; f++) {
             size_t block = f == QUANT_Q8 ? 32 : 16;
@@ -264,7 +264,7 @@ static void constants_of_any_size(void **state) {
     (void)state;
     static const float values[] = {1,      -1,     0.3f,    -1e-5f, 65504,  1e6f,
                                    1e-10f, 1e-30f, -1e-30f, 1e38f,  -1e38f, 0x1.fp126f};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (int f = 0; f < QUANT_FORMATS; f++)
             for (size_t v = 0; v < sizeof values / sizeof *values; v++)
@@ -275,7 +275,7 @@ static void constants_of_any_size(void **state) {
 static void tiny_values_are_zeros(void **state) {
     (void)state;
     float x[256] = {0x1p-149f, -0x1p-130f, 0x1.8p-101f, 0};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (int f = 0; f < QUANT_FORMATS; f++) {
             struct matrix m = matrix_of(tables[i], (enum quant_format)f, x, 1, 256);
@@ -297,7 +297,7 @@ static void zeros_stay_zeros(void **state) {
     enum { ROWS = 16, COLS = 512, ALL = ROWS * COLS };
     float *x = weights(ALL, 3);
     for (size_t i = 0; i < ALL; i += 2) x[i] = i % 4 ? 0.0f : -0.0f;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (int f = 0; f < QUANT_FORMATS; f++) {
             struct matrix m = matrix_of(tables[i], (enum quant_format)f, x, ROWS, COLS);
@@ -310,7 +310,7 @@ static void zeros_stay_zeros(void **state) {
 
 static void check_refused(enum lr_dtype dtype, float bad, size_t row, size_t col, const char *what) {
     enum { ROWS = 40, COLS = 300 };
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     struct lr_error err;
     float *x = weights((size_t)ROWS * COLS, 8);
     char *packed = malloc((size_t)ROWS * COLS * 4), *out = malloc(1 << 20);
@@ -344,7 +344,7 @@ static void bytes_do_not_depend_on_the_set_or_the_split(void **state) {
     (void)state;
     enum { ROWS = 70, COLS = 530, GROUPS = 5 };
     static const enum lr_dtype dtypes[] = EACH_FLOAT_DTYPES;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     struct lr_error err;
     int n = each_table(tables);
     float *x = weights((size_t)ROWS * COLS, 4);
