@@ -21,7 +21,7 @@
  *   OpenBLAS with AVX2, f32            48,  87, 112, 118
  *   OpenBLAS with AVX-512, f32         39, 104, 170, 211
  * With 512 activations and f32 weights it is at 10 %: left to the native products, whose bits do not depend
- * on the shape. */
+ * on the shape. neon: not measured, so these too. */
 static const struct kernel_table generic = KERNEL_TABLE(generic, 4);
 #if defined(__x86_64__)
 static const struct kernel_table avx2 = KERNEL_TABLE(avx2, KERNEL_BLAS_NEVER);
@@ -30,14 +30,22 @@ static const struct kernel_table avx512 = KERNEL_TABLE(avx512, KERNEL_BLAS_NEVER
 #else
 #define X86_TABLE(isa) NULL
 #endif
+#if defined(__aarch64__)
+static const struct kernel_table neon = KERNEL_TABLE(neon, KERNEL_BLAS_NEVER);
+#define ARM_TABLE(isa) &isa
+#else
+#define ARM_TABLE(isa) NULL
+#endif
 
-/* Slowest first. A table is NULL where this build has none, though the name is known. */
+/* Slowest first. A table is NULL where this build has none, though the name is known: what is no higher than
+ * a name of another architecture is found all the same. */
 static const struct {
     const char *name;
     uint32_t needs;
     const struct kernel_table *table;
 } rows[] = {
     {"generic", 0, &generic},
+    {"neon", CPU_NEON, ARM_TABLE(neon)},
     {"avx2", CPU_AVX2, X86_TABLE(avx2)},
     {"avx512", CPU_AVX512, X86_TABLE(avx512)},
 };
@@ -52,7 +60,8 @@ enum lr_status kernel_select(uint32_t features, const char *isa, const struct ke
         if (isa && known) break;
     }
     if (!known)
-        return lr_fail(err, LR_EUSAGE, "unknown instruction set '%s' (known: generic, avx2, avx512)", isa);
+        return lr_fail(err, LR_EUSAGE, "unknown instruction set '%s' (known: generic, neon, avx2, avx512)",
+                       isa);
     *out = best;
     return LR_OK;
 }

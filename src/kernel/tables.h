@@ -19,6 +19,8 @@ KERNEL_DECLARE(generic);
 #if defined(__x86_64__)
 KERNEL_DECLARE(avx2);
 KERNEL_DECLARE(avx512);
+#elif defined(__aarch64__)
+KERNEL_DECLARE(neon);
 #endif
 
 #endif
