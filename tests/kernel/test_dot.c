@@ -197,7 +197,7 @@ static void test_select(void **state) {
     assert_string_equal(t->name, "generic");
     assert_int_equal(kernel_select(0, "sse9", &t, &err), LR_EUSAGE);
     assert_non_null(strstr(err.message, "'sse9'"));
-    assert_non_null(strstr(err.message, "avx512"));
+    assert_non_null(strstr(err.message, "generic, neon, avx2, avx512"));
     assert_int_equal(kernel_select(0, "", &t, &err), LR_EUSAGE);
 #if defined(__x86_64__)
     assert_int_equal(kernel_select(CPU_AVX2, NULL, &t, &err), LR_OK);
@@ -206,6 +206,15 @@ static void test_select(void **state) {
     assert_string_equal(t->name, "avx512");
     assert_int_equal(kernel_select(CPU_AVX2 | CPU_AVX512, "avx2", &t, &err), LR_OK);
     assert_string_equal(t->name, "avx2");
+    assert_int_equal(kernel_select(CPU_AVX2, "neon", &t, &err), LR_OK);
+    assert_string_equal(t->name, "generic");
+#elif defined(__aarch64__)
+    assert_int_equal(kernel_select(CPU_NEON, NULL, &t, &err), LR_OK);
+    assert_string_equal(t->name, "neon");
+    assert_int_equal(kernel_select(CPU_NEON, "generic", &t, &err), LR_OK);
+    assert_string_equal(t->name, "generic");
+    assert_int_equal(kernel_select(CPU_NEON, "avx512", &t, &err), LR_OK);
+    assert_string_equal(t->name, "neon");
 #endif
 }
 

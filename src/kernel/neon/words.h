@@ -16,9 +16,10 @@ typedef struct {
 } vec;
 enum {
     VEC = 8,
-    /* Tiles that fill the 32 registers: weight rows times activations, two for each. */
-    TILE_ROWS = 3,
-    TILE_X = 4,
+    /* Tiles of weight rows times activations, two of the 32 registers for each: the largest for which GCC 12
+     * keeps nearly all in registers (3 times 4 would be just 32, and it stores half of them in each turn). */
+    TILE_ROWS = 2,
+    TILE_X = 5,
     /* One activation: rows at once, as one row's sums would wait for each other, and how far ahead lines are
      * fetched. */
     DECODE_ROWS = 2,
