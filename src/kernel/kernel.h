@@ -72,7 +72,7 @@ typedef void kernel_attention_fn(const struct attention_task *task);
 
 #define KERNEL_BLAS_NEVER UINT32_MAX
 struct kernel_table {
-    const char *name;                       /* "generic", "avx2", "avx512" */
+    const char *name;                       /* "generic", "neon", "avx2", "avx512" */
     kernel_widen_fn *widen[LR_DTYPE_COUNT]; /* NULL where the dtype is not supported */
     kernel_dot_fn *dot[LR_DTYPE_COUNT];
     kernel_prepare_fn *prepare[LR_DTYPE_COUNT]; /* both NULL where products of that dtype are precise */

@@ -32,6 +32,8 @@ KERNEL_DECLARE_QUANT(avx2);
 KERNEL_DECLARE_QUANT(avxvnni);
 KERNEL_DECLARE_QUANT(avx512vnni);
 KERNEL_DECLARE_REDUCED(avx512bf16);
+#elif defined(__aarch64__)
+KERNEL_DECLARE(neon);
 #endif
 
 #endif

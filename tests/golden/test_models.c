@@ -125,10 +125,11 @@ static uint32_t greatest(const float *row, size_t n) {
     return best;
 }
 
-/* Greatest difference, as a share of the reference's greatest magnitude. */
+/* Greatest difference, as a share of the reference's greatest magnitude. fmax() would pass over a NaN. */
 static double difference(const float *a, const float *reference, size_t n) {
     double most = 0, scale = 0;
     for (size_t i = 0; i < n; i++) {
+        if (!isfinite(a[i])) return INFINITY;
         most = fmax(most, fabs((double)a[i] - (double)reference[i]));
         scale = fmax(scale, fabs((double)reference[i]));
     }

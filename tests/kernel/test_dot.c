@@ -199,7 +199,7 @@ static void test_select(void **state) {
     assert_string_equal(t->name, "generic");
     assert_int_equal(kernel_select(0, "sse9", &t, &err), LR_EUSAGE);
     assert_non_null(strstr(err.message, "'sse9'"));
-    assert_non_null(strstr(err.message, "avx512"));
+    assert_non_null(strstr(err.message, "generic, neon, avx2, avxvnni, avx512, avx512vnni, avx512bf16"));
     assert_int_equal(kernel_select(0, "", &t, &err), LR_EUSAGE);
 #if defined(__x86_64__)
     assert_int_equal(kernel_select(CPU_AVX2, NULL, &t, &err), LR_OK);
@@ -208,6 +208,22 @@ static void test_select(void **state) {
     assert_string_equal(t->name, "avx512");
     assert_int_equal(kernel_select(CPU_AVX2 | CPU_AVX512, "avx2", &t, &err), LR_OK);
     assert_string_equal(t->name, "avx2");
+    assert_int_equal(kernel_select(CPU_AVX2, "neon", &t, &err), LR_OK);
+    assert_string_equal(t->name, "generic");
+    assert_int_equal(kernel_select(CPU_AVX2 | CPU_AVX_VNNI, NULL, &t, &err), LR_OK);
+    assert_string_equal(t->name, "avxvnni");
+    uint32_t all = CPU_AVX2 | CPU_AVX_VNNI | CPU_AVX512 | CPU_AVX512_VNNI;
+    assert_int_equal(kernel_select(all, NULL, &t, &err), LR_OK);
+    assert_string_equal(t->name, "avx512vnni");
+    assert_int_equal(kernel_select(all | CPU_AVX512_BF16, NULL, &t, &err), LR_OK);
+    assert_string_equal(t->name, "avx512bf16");
+#elif defined(__aarch64__)
+    assert_int_equal(kernel_select(CPU_NEON, NULL, &t, &err), LR_OK);
+    assert_string_equal(t->name, "neon");
+    assert_int_equal(kernel_select(CPU_NEON, "generic", &t, &err), LR_OK);
+    assert_string_equal(t->name, "generic");
+    assert_int_equal(kernel_select(CPU_NEON, "avx512", &t, &err), LR_OK);
+    assert_string_equal(t->name, "neon");
 #endif
 }
 

@@ -1,4 +1,6 @@
 /* matmul_run: pieces, threads, bias, OpenBLAS and what happens where it has no room. */
+#include "support/support.h"
+
 #include "each.h"
 
 #include <sys/resource.h>
@@ -243,15 +245,11 @@ static void check_without_room(int resource, rlim_t limit) {
 
 static void test_without_room(void **state) {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    print_message("sanitizers need unlimited address space\n");
-    skip();
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#ifdef SUPPORT_SHADOWED
     print_message("sanitizers need unlimited address space\n");
     skip();
 #endif
-#endif
+    SUPPORT_NEEDS_SYSTEM(SUPPORT_LIMITS);
     check_without_room(RLIMIT_AS, 150u << 20);
     check_without_room(RLIMIT_DATA, 100u << 20);
 }

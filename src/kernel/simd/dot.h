@@ -116,13 +116,6 @@ static ALWAYS_INLINE void step(enum lr_dtype dtype, struct tile *t, size_t at, s
     }
 }
 
-/* Asks for the cache line `bytes` after p, which may lie past the end of the matrix. */
-static ALWAYS_INLINE void fetch_ahead(const char *p, size_t bytes) {
-    __asm__ volatile("prefetcht0 (%0,%1)"
-                     :
-                     : "r"(p), "r"(bytes)); /* no pointer past the end is formed in C */
-}
-
 /* With the first tile of several activations the lines of the rows that come next are fetched (measured: a
  * tenth faster; later, when they come from the cache, up to a quarter slower). One activation takes few rows
  * at once, so that memory is read nearly in order, and the lines DECODE_AHEAD bytes further on (measured
@@ -158,7 +151,7 @@ static ALWAYS_INLINE void store_totals(struct tile *t, const int n_rows, const i
     for (int i = n_rows * n_x; i % 4 != 0; i++) t->sums[i] = vec_zero();
 #pragma GCC unroll 8
     for (int i = 0; i < n_rows * n_x; i += 4)
-        _mm_storeu_ps(total + i, vec_total4(t->sums[i], t->sums[i + 1], t->sums[i + 2], t->sums[i + 3]));
+        quad_store(total + i, vec_total4(t->sums[i], t->sums[i + 1], t->sums[i + 2], t->sums[i + 3]));
 #pragma GCC unroll 8
     for (int j = 0; j < n_x; j++)
 #pragma GCC unroll 8

@@ -87,14 +87,9 @@ static ALWAYS_INLINE ivec four(const int8_t *q) {
     return ivec_all(all);
 }
 
-/* The line `bytes` behind p, which may lie past the end of the weights. */
-static ALWAYS_INLINE void fetch(const char *p, size_t bytes) {
-    __builtin_prefetch((const void *)((uintptr_t)p + bytes));
-}
-
 static ALWAYS_INLINE void fetch_unit(const char *w, size_t bytes) {
 #pragma GCC unroll 1
-    for (size_t i = 0; i < bytes; i += LINE_BYTES) fetch(w, QUANT_AHEAD + i);
+    for (size_t i = 0; i < bytes; i += LINE_BYTES) fetch_ahead(w, QUANT_AHEAD + i);
 }
 
 /* Where column c begins: the first unit's scales, as those of a column of 16 bits. */
