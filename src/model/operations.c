@@ -73,7 +73,7 @@ static void add(const struct count *c, enum operation op, uint64_t memory, uint6
 static void add_product(const struct count *c, enum operation op, const struct tensor_record *t, uint64_t n) {
     uint64_t rows = t->shape[0], cols = t->shape[1];
     if (!n) return;
-    c->to->of[op].dtype = t->dtype;
+    c->to->of[op].peak = matmul_peak(c->m->matmul, t->dtype, cols);
     add(c, op, t->bytes, n * (rows + cols), n * rows * cols);
 }
 

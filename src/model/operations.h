@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "base/dtype.h"
+#include "kernel/kernel.h"
 
 enum operation {
     OPERATION_EMBEDDING,
@@ -32,7 +32,7 @@ struct operation_cost {
     uint64_t streamed; /* of them, weights that were read from a disk for it */
     uint64_t cached;   /* bytes of activations, read and written */
     uint64_t multiply_adds;
-    enum lr_dtype dtype; /* of its matrices */
+    enum kernel_peak peak; /* that its multiply-adds are of */
 };
 
 /* Sums over passes. Starts as {0}. */

@@ -146,17 +146,14 @@ static double measure_peak(struct threads *threads, kernel_peak_fn *run) {
 
 enum lr_status limits_measure(struct lr_engine *e, struct machine_limits *out, struct lr_error *err) {
     const struct kernel_table *kernels = e->matmul.kernels;
-    uint32_t features = cpu_features();
     uint64_t cache;
     LR_TRY(last_cache(&cache, err));
     *out = (struct machine_limits){.in_cache = e->binding.used_bytes <= cache / 2};
-    for (int i = 0; i < LR_DTYPE_COUNT; i++) out->products[i] = kernel_peak_of(kernels, (enum lr_dtype)i);
     measure_reading(e, cache, out);
     for (int i = 0; i < PEAK_COUNT; i++) {
         if (e->options.interrupt && *e->options.interrupt)
             return lr_fail(err, LR_EINTERRUPTED, "interrupted while the machine was measured");
-        kernel_peak_fn *run = kernel_peak(kernels, features, (enum kernel_peak)i);
-        if (run) out->peak[i] = measure_peak(e->threads, run);
+        if (kernels->peak[i]) out->peak[i] = measure_peak(e->threads, kernels->peak[i]);
     }
     return LR_OK;
 }
@@ -177,11 +174,10 @@ static void take_longer(struct limits_bound *b, uint64_t amount, double rate, co
 
 struct limits_bound limits_bound(const struct machine_limits *l, const struct operation_cost *c) {
     struct limits_bound b = {0};
-    enum kernel_peak peak = l->products[c->dtype];
     if (!l->in_cache) take_longer(&b, c->memory, l->memory, "memory");
     take_longer(&b, l->in_cache ? c->memory + c->cached : c->cached, l->cache, "cache");
     take_longer(&b, c->streamed, l->disk, "disk");
-    take_longer(&b, c->multiply_adds, l->peak[peak], limits_peak_name(peak));
-    b.arithmetic = b.name == limits_peak_name(peak);
+    take_longer(&b, c->multiply_adds, l->peak[c->peak], limits_peak_name(c->peak));
+    b.arithmetic = b.name == limits_peak_name(c->peak);
     return b;
 }

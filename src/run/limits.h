@@ -14,8 +14,7 @@ struct machine_limits {
     double cache;  /* bytes read, of a block for each thread that its own cache holds */
     bool in_cache; /* a cache holds all weights: its rate counts for them, and not that of memory */
     double disk;   /* bytes of streamed weights; 0 where none are */
-    double peak[PEAK_COUNT];                   /* multiply-adds */
-    enum kernel_peak products[LR_DTYPE_COUNT]; /* which of them holds for weights of a dtype */
+    double peak[PEAK_COUNT]; /* multiply-adds */
 };
 
 /* Before a session takes the memory that there is. At most about a second; disk is not set. LR_EINTERRUPTED.

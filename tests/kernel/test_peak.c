@@ -5,10 +5,10 @@
 
 static void the_sum_is_that_of_all_multiply_adds(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = 0, n = each_table(tables); i < n; i++) {
         for (int which = 0; which < PEAK_COUNT; which++) {
-            kernel_peak_fn *run = kernel_peak(tables[i], cpu_features(), (enum kernel_peak)which);
+            kernel_peak_fn *run = tables[i]->peak[which];
             for (uint64_t rounds = 0; run && rounds < 50; rounds += 7) {
                 float io = 1;
                 uint64_t done = run(rounds, &io);
@@ -21,10 +21,10 @@ static void the_sum_is_that_of_all_multiply_adds(void **state) {
 
 static void time_grows_with_the_rounds(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = 0, n = each_table(tables); i < n; i++) {
         for (int which = 0; which < PEAK_COUNT; which++) {
-            kernel_peak_fn *run = kernel_peak(tables[i], cpu_features(), (enum kernel_peak)which);
+            kernel_peak_fn *run = tables[i]->peak[which];
             if (!run) continue;
             float io = 1;
             double begin = clock_now();
@@ -38,7 +38,7 @@ static void time_grows_with_the_rounds(void **state) {
 
 static void reading_sums_what_is_there(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     enum { STEPS = 3, FLOATS = STEPS * KERNEL_READ_STEP / sizeof(float) };
     float *x = malloc(FLOATS * sizeof *x);
     for (size_t i = 0; i < FLOATS; i++) x[i] = (float)(i % 17);
@@ -54,14 +54,21 @@ static void reading_sums_what_is_there(void **state) {
     free(x);
 }
 
-static void a_processor_without_the_instruction_has_none(void **state) {
+static void each_set_has_the_peaks_of_its_products(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = 0, n = each_table(tables); i < n; i++) {
-        assert_non_null(kernel_peak(tables[i], 0, PEAK_F32));
-        assert_null(kernel_peak(tables[i], 0, PEAK_BF16));
-        assert_null(kernel_peak(tables[i], 0, PEAK_INT8));
-        assert_null(kernel_peak(tables[0], UINT32_MAX, PEAK_BF16));
+        const struct kernel_table *t = tables[i];
+        bool bf16 = strstr(t->name, "bf16") != NULL, int8 = bf16 || strstr(t->name, "vnni") != NULL;
+        assert_non_null(t->peak[PEAK_F32]);
+        assert_int_equal(t->peak[PEAK_BF16] != NULL, bf16);
+        assert_int_equal(t->peak[PEAK_INT8] != NULL, int8);
+        struct matmul m = {.kernels = t};
+        assert_int_equal(matmul_peak(&m, LR_BF16, KERNEL_REDUCED_FROM), bf16 ? PEAK_BF16 : PEAK_F32);
+        assert_int_equal(matmul_peak(&m, LR_BF16, KERNEL_REDUCED_FROM - 1), PEAK_F32);
+        assert_int_equal(matmul_peak(&m, LR_F16, KERNEL_REDUCED_FROM), PEAK_F32);
+        m.precise = true;
+        assert_int_equal(matmul_peak(&m, LR_BF16, KERNEL_REDUCED_FROM), PEAK_F32);
     }
 }
 
@@ -70,7 +77,7 @@ int main(void) {
         cmocka_unit_test(the_sum_is_that_of_all_multiply_adds),
         cmocka_unit_test(time_grows_with_the_rounds),
         cmocka_unit_test(reading_sums_what_is_there),
-        cmocka_unit_test(a_processor_without_the_instruction_has_none),
+        cmocka_unit_test(each_set_has_the_peaks_of_its_products),
     };
     return cmocka_run_group_tests_name("kernel peak", tests, NULL, NULL);
 }
