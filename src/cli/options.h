@@ -59,6 +59,7 @@ enum option_id {
     OPT_PREFILL_CHUNK,
     OPT_MEM_LIMIT,
     OPT_LOAD,
+    OPT_QUANT,
     OPT_MLOCK,
     OPT_CACHE_DIR,
     OPT_NO_CACHE,
@@ -164,7 +165,8 @@ struct options {
     int kv; /* enum lr_kv */
 
     struct option_size mem_limit;
-    int load; /* enum lr_load */
+    int load;  /* enum lr_load */
+    int quant; /* enum lr_quant */
     bool mlock, no_cache;
     const char *cache_dir;
     bool precise;

@@ -33,9 +33,11 @@ typedef void kernel_dot_fn(const void *w, size_t rows, size_t k, const float *x,
  * 512 it stays below 1e-4), and small models are fast anyway. Where there are such products they are used for
  * every number of activations. */
 #define KERNEL_REDUCED_FROM 512u
-/* Room for one prepared activation of k elements, whatever it is prepared for. */
-#define KERNEL_PREPARED_BYTES(k) (2 * (size_t)(k))
-/* x [k], out: what dot_prepared takes for one activation, dense: 2 k bytes for bf16. */
+/* Room for one prepared activation of k elements, whatever it is prepared for: struct quant_x takes 1.375 bytes
+ * for each of up to k + 255. */
+#define KERNEL_PREPARED_BYTES(k) (2 * (size_t)(k) + 384)
+/* x [k], out: what dot_prepared takes for one activation, dense: KERNEL_ROUNDED_BYTES(k) of bf16. */
+#define KERNEL_ROUNDED_BYTES(k) (2 * (size_t)(k))
 typedef void kernel_prepare_fn(const float *x, size_t k, void *out);
 /* As kernel_dot_fn, of prepared activations x [n_x]. */
 typedef void kernel_dot_prepared_fn(const void *w, size_t rows, size_t k, const void *x, size_t n_x,
@@ -120,7 +122,8 @@ uint64_t matmul_memory(const struct kernel_table *kernels, enum matmul_mode mode
 struct matmul_input {
     const float *x; /* [n_x, k], dense */
     size_t n_x;
-    const void *prepared; /* NULL: the products take x */
+    const void *prepared; /* NULL: the products take x, or with quantised weights: */
+    struct quant_x quant; /* q NULL: x, and the weights widened */
 };
 
 /* Prepares x [n_x, k] for all products with weights of `dtype`; `room` [n_x, KERNEL_PREPARED_BYTES(k)]

@@ -100,6 +100,19 @@ typedef void kernel_quant_dot_fn(const void *w, size_t rows, size_t k, const str
 
 /* For loaders. */
 
+/* A dtype's format; false where it is none of the two. */
+static inline bool quant_format_of(enum lr_dtype dtype, enum quant_format *out) {
+    *out = dtype == LR_Q4 ? QUANT_Q4 : QUANT_Q8;
+    return dtype == LR_Q8 || dtype == LR_Q4;
+}
+/* Bytes of one row of `cols` elements, quantised or not: a sixteenth of a group's, and those of a matrix are
+ * rows rounded up to whole groups times this. */
+uint64_t quant_row_bytes(enum lr_dtype dtype, uint64_t cols);
+/* Rows beside which a matrix may be cut: 16, or 1. */
+static inline uint64_t quant_rows(enum lr_dtype dtype) {
+    return dtype == LR_Q8 || dtype == LR_Q4 ? QUANT_ROWS : 1;
+}
+
 const char *quant_name(enum quant_format format); /* "q8", "q4" */
 /* Bytes of one group of 16 rows, and of all groups; true on overflow. */
 bool quant_group_bytes(enum quant_format format, uint64_t cols, uint64_t *out);
