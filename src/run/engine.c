@@ -120,9 +120,10 @@ static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
 
 /* What the first session is expected to be must fit before the tokenizer, which is large, is read. */
 static enum lr_status check_expected(struct lr_engine *e, struct lr_error *err) {
+    struct session_shape shape;
     struct plan_facts facts;
     bool later;
-    LR_TRY(planning_expect(e, &facts, &later, err));
+    LR_TRY(planning_expect(e, &shape, &facts, &later, err));
     if (later) return LR_OK;
     planning_show(e);
     return e->plan.fits || e->options.plan_only ? LR_OK : plan_refuse(&facts, &e->plan, err);

@@ -160,12 +160,13 @@ enum lr_status planning_facts(struct lr_engine *e, const struct session_shape *s
 
 /* ---- plans */
 
-enum lr_status planning_expect(struct lr_engine *e, struct plan_facts *facts, bool *later, struct lr_error *err) {
-    struct session_shape shape = {e, {.context = 1}};
-    if (e->options.expect) shape.options = *e->options.expect;
-    *later = shape.options.context > e->spec.max_context;
+enum lr_status planning_expect(struct lr_engine *e, struct session_shape *shape, struct plan_facts *facts,
+                               bool *later, struct lr_error *err) {
+    *shape = (struct session_shape){e, {.context = 1}};
+    if (e->options.expect) shape->options = *e->options.expect;
+    *later = shape->options.context > e->spec.max_context;
     if (*later) return LR_OK;
-    LR_TRY(planning_facts(e, &shape, false, facts, err));
+    LR_TRY(planning_facts(e, shape, false, facts, err));
     plan_make(facts, e->target, &e->plan);
     return LR_OK;
 }

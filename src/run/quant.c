@@ -236,9 +236,10 @@ static enum lr_status choose(struct lr_engine *e, bool *quantise, enum quant_for
     *quantise = e->options.quant != LR_QUANT_NONE;
     *format = e->options.quant == LR_QUANT_Q4 ? QUANT_Q4 : QUANT_Q8;
     if (e->options.quant != LR_QUANT_AUTO) return LR_OK;
+    struct session_shape shape;
     struct plan_facts facts;
     bool later;
-    LR_TRY(planning_expect(e, &facts, &later, err));
+    LR_TRY(planning_expect(e, &shape, &facts, &later, err));
     uint64_t own = later ? 0 : e->plan.need - e->plan.pins - e->plan.ring, whole = 0;
     uint64_t budget = later ? planning_available(e) : facts.budget;
     for (size_t i = 0; i < e->n_tensors; i++) whole += e->tensors[i].record->bytes;
