@@ -90,12 +90,15 @@ static ALWAYS_INLINE void store_scales(const struct scaled *s, ints u, uint16_t 
 enum { Q8_SCALES = 10 /* scales that are tried, one after the other from the least that holds all */ };
 
 static ALWAYS_INLINE floats q8_error(const floats *y, floats scale) {
-    floats inverse = 1 / scale, error = all(0);
-    for (int k = 0; k < QUANT_Q8_UNIT; k++) {
-        floats steps = y[k] * inverse, miss = steps - nearest(steps);
-        error += miss * miss;
+    floats inverse = 1 / scale, even = all(0), odd = all(0);
+    for (int k = 0; k < QUANT_Q8_UNIT; k += 2) {
+        floats a = y[k] * inverse, b = y[k + 1] * inverse;
+        a -= nearest(a);
+        b -= nearest(b);
+        even += a * a;
+        odd += b * b;
     }
-    return error * scale * scale;
+    return (even + odd) * scale * scale;
 }
 
 /* The quant scale of least error. The least one tried lets the greatest magnitude come to 127.5, which is
