@@ -1,6 +1,6 @@
 /* quantise.h - units of 16 rows quantised, a lane for each row; included once by each instruction set, which
- * defines LANES (a divisor of 16), floats, ints and its table look-ups. Every lane does the same additions in
- * the same order everywhere, so all sets give the same bytes.
+ * defines LANES (a divisor of 16), floats, ints, greater(), lesser() and table look-ups. Every lane does the
+ * same additions in the same order everywhere, so all sets give the same bytes.
  *
  * A row's part of a unit is first multiplied by a power of two that brings its greatest magnitude to [2, 4):
  * squared errors of weights of 1e-30 or 1e38 are then numbers, too. */
@@ -39,9 +39,6 @@ static ALWAYS_INLINE ints pick_int(ints mask, ints yes, ints no) {
 static ALWAYS_INLINE floats magnitude(floats x) {
     return (floats)((ints)x & 0x7FFFFFFF);
 }
-static ALWAYS_INLINE floats greater(floats a, floats b) {
-    return pick(a > b, a, b);
-}
 /* The nearest whole number, halves to even, for |x| < 2^22. */
 static ALWAYS_INLINE floats nearest(floats x) {
     const floats round = (floats)((ints){0} + ROUND_BITS);
@@ -51,11 +48,6 @@ static ALWAYS_INLINE ints whole(floats x) {
     const floats round = (floats)((ints){0} + ROUND_BITS);
     return (ints)(x + round) - ROUND_BITS;
 }
-static ALWAYS_INLINE ints limit(ints x, int most) {
-    x = pick_int(x > most, (ints){0} + most, x);
-    return pick_int(x < -most, (ints){0} - most, x);
-}
-
 /* Rows' elements brought to [2, 4), and what their exponents were. */
 struct scaled {
     ints zero;     /* all ones where there is nothing but zeros */
@@ -123,7 +115,8 @@ static ALWAYS_INLINE void q8_lanes(const float *x, int lane, struct quant_q8_uni
     for (int j = 0; j < QUANT_Q8_UNIT / 4; j++) {
         ints word = {0};
         for (int e = 0; e < 4; e++)
-            word |= (limit(whole(y[4 * j + e] * inverse), 127) + QUANT_Q8_OFFSET) << (8 * e);
+            word |= (whole(lesser(greater(y[4 * j + e] * inverse, all(-127)), all(127))) + QUANT_Q8_OFFSET)
+                    << (8 * e);
         memcpy(out->line[j] + 4 * lane, &word, sizeof word);
     }
 }
