@@ -1,6 +1,7 @@
 /* quantise.h - units of 16 rows quantised, a lane for each row; included once by each instruction set, which
- * defines LANES (a divisor of 16), floats, ints, greater(), lesser() and table look-ups. Every lane does the
- * same additions in the same order everywhere, so all sets give the same bytes.
+ * defines LANES (a divisor of 16), floats, ints, and the words load, store, greater, lesser, look_up_8 and
+ * look_up_16. Every lane does the same additions in the same order everywhere, so all sets give the same
+ * bytes.
  *
  * A row's part of a unit is first multiplied by a power of two that brings its greatest magnitude to [2, 4):
  * squared errors of weights of 1e-30 or 1e38 are then numbers, too. */
@@ -59,7 +60,7 @@ struct scaled {
 static ALWAYS_INLINE struct scaled scale_up(const float *x, const int n, floats *y) {
     floats most = all(0);
     for (int k = 0; k < n; k++) {
-        memcpy(y + k, x + k * ROWS, sizeof *y);
+        y[k] = load(x + k * ROWS);
         most = greater(magnitude(y[k]), most);
     }
     struct scaled s = {.zero = (ints)most < TINY_BITS, .exponent = ((ints)most >> 23) - 128};
@@ -117,7 +118,7 @@ static ALWAYS_INLINE void q8_lanes(const float *x, int lane, struct quant_q8_uni
         for (int e = 0; e < 4; e++)
             word |= (whole(lesser(greater(y[4 * j + e] * inverse, all(-127)), all(127))) + QUANT_Q8_OFFSET)
                     << (8 * e);
-        memcpy(out->line[j] + 4 * lane, &word, sizeof word);
+        store(out->line[j] + 4 * lane, word);
     }
 }
 
@@ -234,7 +235,7 @@ static ALWAYS_INLINE void q4_store_block(const struct codes *c, const floats *y,
             ints low = code_of(c, y[8 * i + e] * inverse), high = code_of(c, y[8 * i + 4 + e] * inverse);
             word |= (low | high << 4) << (8 * e);
         }
-        memcpy(line[i] + 4 * lane, &word, sizeof word);
+        store(line[i] + 4 * lane, word);
     }
 }
 
