@@ -56,7 +56,7 @@ static enum lr_status refuse_element(const float *x, size_t n, uint64_t row, uin
     while (k + 1 < n && (bits_of_float(x[k]) & 0x7FFFFFFF) < TOO_LARGE_BITS) k++;
     return lr_fail(err, LR_EMODEL,
                    "row %llu, column %llu is %g: weights from 2^127 up, inf and nan cannot be quantised",
-                   (unsigned long long)row, (unsigned long long)(col + k), (double)x[k]);
+                   (unsigned long long)row, (unsigned long long)col + k, (double)x[k]);
 }
 
 static bool too_large(const float *x, size_t n) {
@@ -121,7 +121,8 @@ static void widen_q8(const struct quant_q8_unit *unit, size_t r, size_t cols, fl
     for (size_t k = 0; k < cols; k++) {
         const struct quant_q8_unit *u = unit + k / QUANT_Q8_UNIT;
         size_t at = k % QUANT_Q8_UNIT;
-        out[k] = scale_of(u->scale[r]) * (float)(u->line[at / 4][4 * r + at % 4] - QUANT_Q8_OFFSET);
+        int q = u->line[at / 4][4 * r + at % 4] - QUANT_Q8_OFFSET;
+        out[k] = scale_of(u->scale[r]) * (float)q;
     }
 }
 

@@ -23,15 +23,21 @@
  *
  * Elements past the end of K have the value 0.
  *
- * Products. Activations are quantised for themselves (struct quant_x), blocks of 32, q in [-127, 127]. All
- * sums of q products within a block are exact integers. For each output one f32 `acc` begins at 0 and takes
- * the units in the order of K; each operation named here rounds once, to nearest even, fmaf() included: q8,
- * each unit:   acc = fmaf(scale * x_scale, (float)isum, acc)      isum over the 32 elements q4, each unit:
- * part = 0 each 32 elements of it, with x_scale: s = (float)isum0 * (float)scale0 isum0, isum1: the sums of
- *           s = fmaf((float)isum1, (float)scale1, s)                    codebook value * q over the two
- *           part = fmaf(x_scale, s, part)                               blocks of 16
+ * Products. Activations are quantised for themselves (struct quant_x), in blocks of 32, q in [-127, 127].
+ * Sums within a block are exact integers. For each output one f32 `acc` begins at 0 and takes the units in
+ * the order of K. An (float) and an fmaf() round once, to nearest even, and so does scale * x_scale.
+ *
+ *   q8, each unit:
+ *       acc = fmaf(scale * x_scale, (float)isum, acc)        isum: of the 32 products q * q
+ *   q4, each unit: part = 0, then for each 32 of its elements, which share an x_scale,
+ *       s = (float)(isum0 * scale0 + isum1 * scale1)         isum0, isum1: of the products of codebook
+ *       part = fmaf(x_scale, s, part)                        value and q, over the two blocks of 16
+ *     and at the end
  *       acc = fmaf(super, part, acc)
- * Nothing else depends on order, so a lane for each row needs no tree of additions. */
+ *
+ * The sum in s is an exact int32, rounded once; each of the two products is below 2^24, so that an f32
+ * product and an fmaf() give the same s. Nothing else depends on order: a lane for each row needs no tree of
+ * additions. */
 #ifndef LR_KERNEL_QUANT_H
 #define LR_KERNEL_QUANT_H
 

@@ -15,6 +15,10 @@
     kernel_add_fn add_##isa;                                                                                 \
     kernel_store_kv_fn store_kv_##isa;                                                                       \
     kernel_attention_fn attention_##isa
+/* Products of quantised weights. */
+#define KERNEL_DECLARE_QUANT(isa)                                                                            \
+    kernel_quant_x_fn quant_x_##isa;                                                                         \
+    kernel_quant_dot_fn quant_dot_q8_##isa, quant_dot_q4_##isa
 
 #define KERNEL_DECLARE_QUANT(isa)                                                                            \
     kernel_quant_x_fn quant_x_##isa;                                                                         \

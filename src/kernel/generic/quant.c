@@ -87,10 +87,8 @@ static float part_q4(const struct quant_q4_unit *w, size_t r, struct row x) {
     float part = 0;
     for (size_t b = 0; b < QUANT_Q4_UNIT / QUANT_Q4_BLOCK; b += 2) {
         const int8_t *q = x.q + b * QUANT_Q4_BLOCK;
-        float first = (float)sum_q4(w->line[b], r, q);
-        float second = (float)sum_q4(w->line[b + 1], r, q + QUANT_Q4_BLOCK);
-        float s = first * (float)w->scale[b][r];
-        s = fmaf(second, (float)w->scale[b + 1][r], s);
+        int32_t first = sum_q4(w->line[b], r, q), second = sum_q4(w->line[b + 1], r, q + QUANT_Q4_BLOCK);
+        float s = (float)(first * w->scale[b][r] + second * w->scale[b + 1][r]);
         part = fmaf(x.scale[b / 2], s, part);
     }
     return part;
