@@ -74,8 +74,9 @@ LIBS       = $(PKG_LIBS) -ldl -lm
 # ---- sources, by wildcard
 
 MACHINE := $(shell $(CC) -dumpmachine)
-ISA_DIRS := avx2 avx512 neon
-ISA_HERE := $(if $(filter x86_64-%,$(MACHINE)),avx2 avx512) $(if $(filter aarch64-%,$(MACHINE)),neon)
+ISA_X86  := avx2 avxvnni avx512 avx512vnni avx512bf16
+ISA_DIRS := $(ISA_X86) neon
+ISA_HERE := $(if $(filter x86_64-%,$(MACHINE)),$(ISA_X86)) $(if $(filter aarch64-%,$(MACHINE)),neon)
 ISA_SKIP := $(filter-out $(ISA_HERE),$(ISA_DIRS))
 LIB_SRC  := $(filter-out src/cli/% $(ISA_SKIP:%=src/kernel/%/%),$(wildcard src/*/*.c src/*/*/*.c))
 CLI_SRC     := $(wildcard src/cli/*.c)
@@ -173,7 +174,11 @@ $(B)/flags: FORCE
 # Contraction would make the sum depend on the compiler; the ISA files say fma where they mean it.
 FP = -ffp-contract=off
 $(B)/obj/src/kernel/avx2/%.o:   ISA = -mavx2 -mfma -mf16c
-$(B)/obj/src/kernel/avx512/%.o: ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
+AVX512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
+$(B)/obj/src/kernel/avxvnni/%.o: ISA = -mavx2 -mfma -mf16c -mavxvnni
+$(B)/obj/src/kernel/avx512/%.o: ISA = $(AVX512)
+$(B)/obj/src/kernel/avx512vnni/%.o: ISA = $(AVX512) -mavx512vnni
+$(B)/obj/src/kernel/avx512bf16/%.o: ISA = $(AVX512) -mavx512bf16
 $(B)/obj/tests/%.o:    EXTRA = -Itests
 $(B)/obj/examples/%.o: ALL_FLAGS = $(BASE_FLAGS) -Iinclude $(CPPFLAGS) $(CFLAGS)
 
