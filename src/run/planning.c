@@ -48,11 +48,17 @@ static void count_held(const struct lr_engine *e, uint64_t *least, uint64_t *mos
     *most = held + ring;
 }
 
+/* What a thread touches of its stack. */
+static uint64_t stack_bytes(void) {
+    uint64_t page = pages_size();
+    return (STACK_BYTES + page - 1) / page * page;
+}
+
 /* Before anything is held all that is owned is the rest, and what will be soon: OpenBLAS's buffers, stacks.
  */
 static void begin_rest(struct lr_engine *e, uint64_t own) {
     uint64_t all = own > e->with_products ? own : e->with_products;
-    all += TABLE_BYTES + (READERS_MOST + threads_count(e->threads)) * STACK_BYTES;
+    all += TABLE_BYTES + (READERS_MOST + threads_count(e->threads)) * stack_bytes();
     e->rest = all;
     e->soon = all - own;
 }

@@ -249,7 +249,7 @@ static void test_without_room(void **state) {
     print_message("sanitizers need unlimited address space\n");
     skip();
 #endif
-    SUPPORT_NEEDS_SYSTEM(SUPPORT_LIMITS);
+    SUPPORT_NOT_EMULATED(SUPPORT_LIMITS);
     check_without_room(RLIMIT_AS, 150u << 20);
     check_without_room(RLIMIT_DATA, 100u << 20);
 }
