@@ -106,12 +106,14 @@ const struct option_row option_table[OPT_COUNT] = {
                       "(default auto: mapped if they fit, else streamed)"},
     [OPT_QUANT] = {"quant", 0, GROUP_MEMORY, KIND_CHOICE, AT(quant), "KIND", "none|q8|q4|auto",
                    .modes = IN_SESSION, .common = true,
-                   .help = "quantise the weights first: 8.5 or 4.6 bits each, kept for the next time; auto: the "
-                           "best that fits in memory (default none)"},
+                   .help =
+                       "quantise the weights first: 8.5 or 4.6 bits each, kept for the next time; auto: the "
+                       "best that fits in memory (default none)"},
     [OPT_MLOCK] = {"mlock", 0, GROUP_MEMORY, KIND_FLAG, AT(mlock), .modes = IN_SESSION,
                    .help = "lock copied weights in memory (ulimit -l)"},
-    [OPT_CACHE_DIR] = {"cache-dir", 0, GROUP_MEMORY, KIND_TEXT, AT(cache_dir), "DIR",
-                       .help = "where measurements and quantised weights are kept (default $XDG_CACHE_HOME/llm-run)"},
+    [OPT_CACHE_DIR] =
+        {"cache-dir", 0, GROUP_MEMORY, KIND_TEXT, AT(cache_dir), "DIR",
+         .help = "where measurements and quantised weights are kept (default $XDG_CACHE_HOME/llm-run)"},
     [OPT_NO_CACHE] = {"no-cache", 0, GROUP_MEMORY, KIND_FLAG, AT(no_cache), .help = "keep nothing there"},
     [OPT_PRECISE] = {"precise", 0, GROUP_MEMORY, KIND_FLAG, AT(precise), .modes = IN_SESSION,
                      .help = "no reduced-precision arithmetic"},

@@ -103,12 +103,12 @@ void matmul_prepare(const struct matmul *m, enum lr_dtype dtype, const float *x,
     struct preparation p = {
         .kernels = m->kernels, .prepare = m->kernels->prepare[dtype], .x = x, .out = room, .k = k};
     if (quant_format_of(dtype, &p.format)) {
-        if (m->precise || n_x == 0) return;
+        if (m->precise || k < KERNEL_QUANTISED_FROM || n_x == 0) return;
         out->quant = p.quant = quant_x_in(room, n_x, k);
         threads_run(m->threads, (uint32_t)n_x, quantise_one, &p);
         return;
     }
-    if (!p.prepare || m->precise || m->mode == MATMUL_BLAS || k < KERNEL_REDUCED_FROM) return;
+    if (!p.prepare || m->precise || m->mode == MATMUL_BLAS || k < KERNEL_ROUNDED_FROM) return;
     threads_run(m->threads, (uint32_t)n_x, prepare_one, &p);
     out->prepared = room;
 }
@@ -120,30 +120,15 @@ static void add_bias(const struct product *p, size_t first, size_t n) {
         p->m->kernels->add(p->out + i * p->ld_out + first, p->bias + first, n);
 }
 
-/* Row r with f32 activations: widened in blocks of K, whose sums are added in their order. */
-static void run_widened_row(const struct product *p, enum quant_format format, size_t r) {
-    enum { BLOCK = 4096 };
-    float w[BLOCK], part[1];
-    const size_t k = p->w->cols, ld = p->ld_out;
-    uint64_t row = quant_row_bytes(p->w->dtype, BLOCK);
-    for (size_t m = 0; m < p->in->n_x; m++) p->out[m * ld + r] = 0;
-    for (size_t from = 0; from < k; from += BLOCK) {
-        size_t n = k - from < BLOCK ? k - from : BLOCK;
-        const char *group = (const char *)p->w->data + r / QUANT_ROWS * QUANT_ROWS * quant_row_bytes(p->w->dtype, k);
-        quant_widen(format, group + from / BLOCK * row * QUANT_ROWS, r % QUANT_ROWS, n, w);
-        for (size_t m = 0; m < p->in->n_x; m++) {
-            p->m->kernels->dot[LR_F32](w, 1, n, p->in->x + m * k + from, k, 1, part, 1);
-            p->out[m * ld + r] += part[0];
-        }
-    }
-}
-
 static void run_quantised(const struct product *p, enum quant_format format, size_t first, size_t n) {
     const struct tensor_view *w = p->w;
     const char *rows = (const char *)w->data + first * quant_row_bytes(w->dtype, w->cols);
     if (p->in->quant.q)
-        p->m->kernels->quant_dot[format](rows, n, w->cols, &p->in->quant, p->in->n_x, p->out + first, p->ld_out);
-    for (size_t r = first; r < first + n && !p->in->quant.q; r++) run_widened_row(p, format, r);
+        p->m->kernels->quant_dot[format](rows, n, w->cols, &p->in->quant, p->in->n_x, p->out + first,
+                                         p->ld_out);
+    else
+        p->m->kernels->quant_precise(format, rows, n, w->cols, p->in->x, w->cols, p->in->n_x, p->out + first,
+                                     p->ld_out);
 }
 
 static void run_native(const struct product *p, size_t first, size_t n) {

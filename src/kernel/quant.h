@@ -103,6 +103,10 @@ typedef void kernel_quant_x_fn(enum quant_format format, const float *x, size_t 
 /* out[m * ld_out + r] for the first `rows` rows of the groups at `w`, as defined above. */
 typedef void kernel_quant_dot_fn(const void *w, size_t rows, size_t k, const struct quant_x *x, size_t n_x,
                                  float *out, size_t ld_out);
+/* The same of f32 activations x [n_x, k] with row stride ld_x: no reduced precision. Each weight is the f32
+ * that quant_widen() gives, and acc = fmaf(weight, x, acc) in the order of K. */
+typedef void kernel_quant_precise_fn(enum quant_format format, const void *w, size_t rows, size_t k,
+                                     const float *x, size_t ld_x, size_t n_x, float *out, size_t ld_out);
 
 /* For loaders. */
 

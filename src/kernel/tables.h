@@ -18,11 +18,8 @@
 /* Products of quantised weights. */
 #define KERNEL_DECLARE_QUANT(isa)                                                                            \
     kernel_quant_x_fn quant_x_##isa;                                                                         \
-    kernel_quant_dot_fn quant_dot_q8_##isa, quant_dot_q4_##isa
-
-#define KERNEL_DECLARE_QUANT(isa)                                                                            \
-    kernel_quant_x_fn quant_x_##isa;                                                                         \
-    kernel_quant_dot_fn quant_dot_q8_##isa, quant_dot_q4_##isa
+    kernel_quant_dot_fn quant_dot_q8_##isa, quant_dot_q4_##isa;                                              \
+    kernel_quant_precise_fn quant_precise_##isa
 #define KERNEL_DECLARE_REDUCED(isa)                                                                          \
     kernel_prepare_fn prepare_bf16_##isa;                                                                    \
     kernel_dot_prepared_fn dot_prepared_bf16_##isa

@@ -11,8 +11,8 @@
 enum lr_status planning_facts(struct lr_engine *e, const struct session_shape *shape, bool rates,
                               struct plan_facts *out, struct lr_error *err);
 
-/* The plan, in e->plan, for the session that is expected; *later: none was made, as its context is refused when
- * it is opened. The facts refer to *shape. */
+/* The plan, in e->plan, for the session that is expected; *later: none was made, as its context is refused
+ * when it is opened. The facts refer to *shape. */
 enum lr_status planning_expect(struct lr_engine *e, struct session_shape *shape, struct plan_facts *facts,
                                bool *later, struct lr_error *err);
 

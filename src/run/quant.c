@@ -111,10 +111,12 @@ static enum lr_status make(struct lr_engine *e, int fd, const char *name, enum q
 /* Whether the disk of the cache folder keeps a tenth free with so many bytes more; says so if not. */
 static bool has_room(const struct lr_engine *e, uint64_t bytes) {
     uint64_t free_bytes, all;
-    if (!file_disk_space(e->options.cache_dir, &free_bytes, &all)) return true; /* opening the file will tell */
+    if (!file_disk_space(e->options.cache_dir, &free_bytes, &all))
+        return true; /* opening the file will tell */
     if (free_bytes > bytes && free_bytes - bytes >= all / FREE_SHARE) return true;
     lr_log(LR_LOG_WARN,
-           "the quantised weights are not kept: %.1f GB would leave less than a tenth of %s free (%.1f of %.1f GB)",
+           "the quantised weights are not kept: %.1f GB would leave less than a tenth of %s free (%.1f of "
+           "%.1f GB)",
            (double)bytes / GIB, e->options.cache_dir, (double)free_bytes / GIB, (double)all / GIB);
     return false;
 }
@@ -169,8 +171,8 @@ static void remove_orphans(const struct lr_engine *e) {
 }
 
 /* Makes the entry while the lock is held. A disk that is full is a warning: then *kept is false. */
-static enum lr_status make_and_take(struct lr_engine *e, const char *path, enum quant_format format, bool *kept,
-                                    struct lr_error *err) {
+static enum lr_status make_and_take(struct lr_engine *e, const char *path, enum quant_format format,
+                                    bool *kept, struct lr_error *err) {
     uint64_t bytes = quantise_bytes(e->tensors, e->n_tensors, format);
     double since = clock_now();
     struct lr_error why;
@@ -196,7 +198,8 @@ static enum lr_status keep_entry(struct lr_engine *e, enum quant_format format, 
     struct file_lock held;
     struct lr_error why;
     *kept = false;
-    if (!entry_path(e, format, SUFFIX, path, sizeof path) || !entry_path(e, format, ".lock", lock, sizeof lock))
+    if (!entry_path(e, format, SUFFIX, path, sizeof path) ||
+        !entry_path(e, format, ".lock", lock, sizeof lock))
         return LR_OK;
     LR_TRY(take_entry(e, path, format, kept, err));
     if (*kept) return LR_OK;
@@ -216,11 +219,12 @@ static enum lr_status hold(struct lr_engine *e, enum quant_format format, struct
     char path[64];
     uint64_t bytes = quantise_bytes(e->tensors, e->n_tensors, format), there = planning_available(e);
     if (bytes > there)
-        return lr_fail(err, LR_EMEMORY,
-                       "Cannot allocate %.2f GB. Available memory: %.2f GB. For the quantised weights, which are "
-                       "not kept in a folder: --cache-dir on a disk with room, or needs %.2f GB more free: close "
-                       "other programs",
-                       (double)bytes / GIB, (double)there / GIB, (double)(bytes - there) / GIB);
+        return lr_fail(
+            err, LR_EMEMORY,
+            "Cannot allocate %.2f GB. Available memory: %.2f GB. For the quantised weights, which are "
+            "not kept in a folder: --cache-dir on a disk with room, or needs %.2f GB more free: close "
+            "other programs",
+            (double)bytes / GIB, (double)there / GIB, (double)(bytes - there) / GIB);
     LR_TRY(file_unnamed("quantised weights", &e->held_fd, err));
     LR_TRY(make(e, e->held_fd, "memory for quantised weights", format, err));
     snprintf(path, sizeof path, "/proc/self/fd/%d", e->held_fd);
@@ -247,8 +251,8 @@ static enum lr_status choose(struct lr_engine *e, bool *quantise, enum quant_for
     *quantise = whole > room;
     *format = q8 > room ? QUANT_Q4 : QUANT_Q8;
     lr_log(LR_LOG_NOTE, "--quant auto: %s (%.2f GB for weights; as they are %.2f, q8 %.2f, q4 %.2f GB)",
-           *quantise ? quant_name(*format) : "none", (double)room / GIB, (double)whole / GIB, (double)q8 / GIB,
-           (double)quantise_bytes(e->tensors, e->n_tensors, QUANT_Q4) / GIB);
+           *quantise ? quant_name(*format) : "none", (double)room / GIB, (double)whole / GIB,
+           (double)q8 / GIB, (double)quantise_bytes(e->tensors, e->n_tensors, QUANT_Q4) / GIB);
     return LR_OK;
 }
 

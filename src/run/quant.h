@@ -1,4 +1,5 @@
-/* quant.h - the engine's weights quantised: taken from the cache folder, made there once, or made in memory. */
+/* quant.h - the engine's weights quantised: taken from the cache folder, made there once, or made in memory.
+ */
 #ifndef LR_RUN_QUANT_H
 #define LR_RUN_QUANT_H
 

@@ -225,7 +225,8 @@ int file_make(const char *path, int flags, struct lr_error *err) {
 
 enum lr_status file_aside_open(const char *path, struct file_aside *out, struct lr_error *err) {
     int n = snprintf(out->path, sizeof out->path, "%s", path);
-    if (n < 0 || (size_t)n >= sizeof out->path) return fail_errno(err, path, "cannot be written", ENAMETOOLONG);
+    if (n < 0 || (size_t)n >= sizeof out->path)
+        return fail_errno(err, path, "cannot be written", ENAMETOOLONG);
     snprintf(out->aside, sizeof out->aside, "%s.%ld.new", path, (long)getpid());
     out->fd = file_make(out->aside, O_RDWR | O_TRUNC, err);
     return out->fd < 0 ? LR_EFAILED : LR_OK;

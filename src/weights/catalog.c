@@ -143,7 +143,8 @@ void catalog_add(struct catalog *c, struct lr_str name, enum lr_dtype dtype, uin
     t->shape[1] = cols;
     t->offset = c->total_bytes;
     uint64_t step = quant_rows(dtype);
-    t->bytes = cols ? (rows + step - 1) / step * step * quant_row_bytes(dtype, cols) : rows * lr_dtype_size(dtype);
+    t->bytes =
+        cols ? (rows + step - 1) / step * step * quant_row_bytes(dtype, cols) : rows * lr_dtype_size(dtype);
     c->total_bytes += t->bytes;
 }
 

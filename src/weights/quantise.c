@@ -49,7 +49,8 @@ static int append_text(struct lr_buf *b, struct lr_str s) {
     return bad | lr_buf_append_char(b, '"');
 }
 
-static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, enum quant_format format, uint64_t *at) {
+static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, enum quant_format format,
+                         uint64_t *at) {
     const struct tensor_record *r = t->record;
     enum lr_dtype dtype = quantise_dtype(t, format);
     uint64_t end = *at + bytes_as(r, dtype), groups = (r->shape[0] + QUANT_ROWS - 1) / QUANT_ROWS;
@@ -60,7 +61,8 @@ static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, enum qua
     else
         bad |= lr_buf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[%llu]", lr_dtype_name(dtype),
                              (unsigned long long)r->shape[0]);
-    bad |= lr_buf_printf(b, ",\"data_offsets\":[%llu,%llu]}", (unsigned long long)*at, (unsigned long long)end);
+    bad |=
+        lr_buf_printf(b, ",\"data_offsets\":[%llu,%llu]}", (unsigned long long)*at, (unsigned long long)end);
     *at = end;
     return bad;
 }
@@ -80,8 +82,9 @@ static enum lr_status make_header(const struct quantise_job *job, struct lr_buf 
     static const char length[8];
     *data_bytes = 0;
     int bad = lr_buf_append(b, length, sizeof length) |
-              lr_buf_printf(b, "{\"__metadata__\":{\"format\":\"llm-run quantised %d\",\"quant\":\"%s\",\"origin\":",
-                            QUANTISE_VERSION, quant_name(job->format)) |
+              lr_buf_printf(
+                  b, "{\"__metadata__\":{\"format\":\"llm-run quantised %d\",\"quant\":\"%s\",\"origin\":",
+                  QUANTISE_VERSION, quant_name(job->format)) |
               append_text(b, lr_str_of(job->origin));
     for (size_t i = 0; i < job->n_tensors; i++) bad |= append_description(b, &job->tensors[i], job->format);
     bad |= lr_buf_append_char(b, '}');
@@ -154,7 +157,8 @@ static bool submit_next(struct work *w, struct block *b) {
     const struct tensor_record *r = t->record;
     const struct disk_file *f = &w->files[r->file];
     uint64_t rows = r->rank == 2 ? r->shape[0] : 1, left = rows - w->row, most = block_rows(r);
-    *b = (struct block){.taken = b->taken, .memory = b->memory, .tensor = t, .first = w->row, .n = left < most ? left : most};
+    *b = (struct block){
+        .taken = b->taken, .memory = b->memory, .tensor = t, .first = w->row, .n = left < most ? left : most};
     uint64_t begin = r->offset + b->first * source_row(r);
     b->request = (struct read_request){
         .file = f, .begin = begin, .end = begin + b->n * source_row(r), .to = b->memory};
@@ -264,7 +268,8 @@ static enum lr_status fill(const struct quantise_job *job, char *out, struct lr_
     return status;
 }
 
-enum lr_status quantise_write(const struct quantise_job *job, int fd, const char *name, struct lr_error *err) {
+enum lr_status quantise_write(const struct quantise_job *job, int fd, const char *name,
+                              struct lr_error *err) {
     struct lr_buf header = {0};
     struct file_map map;
     uint64_t bytes;
