@@ -67,6 +67,7 @@ struct lr_engine_options {
     enum lr_quant quant;
     const char *cache_dir; /* where measurements and quantised weights are kept; NULL: nowhere */
     bool tokenizer_only;   /* the tokenizer's files alone: for lr_tokenize, lr_detokenize, lr_token_piece */
+    bool quantise_only;    /* fills the cache of quantised weights; no session can be opened */
     bool plan_only;        /* for lr_plan and lr_engine_info: shards may be absent, nothing is loaded */
     const struct lr_session_options *expect; /* the first session's: refused at once if too large; or NULL */
     lr_progress_fn *progress;
@@ -82,6 +83,7 @@ void lr_engine_close(struct lr_engine *engine);
 
 struct lr_model_info {
     const char *family, *architecture, *dtype; /* owned by the engine; dtype: of most weights, "bf16" */
+    const char *quant, *quant_path; /* "none", "q8" or "q4"; the file that keeps them, NULL: none does */
     uint64_t parameters, weight_bytes;
     uint32_t layers, dim, heads, kv_heads, head_dim, ffn_dim, vocab, max_context;
     bool tied_head, has_template, has_tokenizer;

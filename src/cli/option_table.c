@@ -27,6 +27,8 @@ const struct option_row option_table[OPT_COUNT] = {
     [OPT_BENCH_LOAD] = {"bench-load", 0, GROUP_MODES, KIND_MODE, .mode = MODE_BENCH_LOAD,
                         .help = "how long it takes to the first token, by phase, from the disk and from the "
                                 "page cache, each time in a process of its own"},
+    [OPT_QUANTIZE_ONLY] = {"quantize-only", 0, GROUP_MODES, KIND_MODE, .mode = MODE_QUANTIZE,
+                           .help = "fill the cache of quantised weights (--quant) and stop"},
 
     [OPT_MAX_TOKENS] = {"max-tokens", 'n', GROUP_TEXT, KIND_INT, AT(max_tokens), "N", .min = 1,
                         .max = INT32_MAX, .common = true, .modes = IN_GENERATE,
@@ -105,7 +107,7 @@ const struct option_row option_table[OPT_COUNT] = {
                       "weights used in the mapped files, read again in part for each token, or all copied "
                       "(default auto: mapped if they fit, else streamed)"},
     [OPT_QUANT] = {"quant", 0, GROUP_MEMORY, KIND_CHOICE, AT(quant), "KIND", "none|q8|q4|auto",
-                   .modes = IN_SESSION, .common = true,
+                   .modes = IN_SESSION | IN_QUANTIZE, .common = true,
                    .help =
                        "quantise the weights first: 8.5 or 4.6 bits each, kept for the next time; auto: the "
                        "best that fits in memory (default none)"},

@@ -15,6 +15,7 @@ enum cli_mode {
     MODE_INFO,
     MODE_PLAN,
     MODE_BENCH_LOAD,
+    MODE_QUANTIZE,
     MODE_HELP,
     MODE_HELP_ALL,
     MODE_VERSION
@@ -26,6 +27,7 @@ enum cli_mode {
 #define IN_TOKENIZE   (1u << MODE_TOKENIZE)
 #define IN_PLAN       (1u << MODE_PLAN)
 #define IN_BENCH_LOAD (1u << MODE_BENCH_LOAD)
+#define IN_QUANTIZE   (1u << MODE_QUANTIZE)
 /* Wherever a session is opened, or priced. */
 #define IN_SESSION (IN_GENERATE | IN_SCORE | IN_PLAN | IN_BENCH_LOAD)
 
@@ -35,6 +37,7 @@ enum option_id {
     OPT_INFO,
     OPT_PLAN,
     OPT_BENCH_LOAD,
+    OPT_QUANTIZE_ONLY,
     OPT_MAX_TOKENS,
     OPT_FILE,
     OPT_RAW,

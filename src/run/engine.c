@@ -149,6 +149,7 @@ static enum lr_status open_all(struct lr_engine *e, const char *path, struct lr_
     engine_lap(&times->config_s, &since);
     LR_TRY(open_weights(e, err));
     engine_lap(&times->catalog_s, &since);
+    if (e->options.quantise_only) return LR_OK;
     LR_TRY(check_expected(e, err));
     engine_lap(&times->plan_s, &since);
     if (!e->options.plan_only) LR_TRY(loading_begin(e, err));

@@ -87,8 +87,11 @@ struct lr_engine {
     struct model model;
     struct tokenizer *tokenizer; /* NULL where the folder has none */
     bool has_template;
-    int held_fd;    /* quantised weights that are in memory; -1: none */
-    uint64_t held;  /* bytes of them: they count as the system's, not as ours */
+    bool quantised; /* the weights; into: */
+    enum quant_format quant_format;
+    char *quant_path; /* the file that keeps them; NULL: none */
+    int held_fd;      /* quantised weights that are in memory; -1: none */
+    uint64_t held;    /* bytes of them: they count as the system's, not as ours */
     bool cold;      /* much of the weights was on disk alone when they were mapped: a first pass loads them */
     char path[256]; /* the folder, for messages */
 };

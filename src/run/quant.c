@@ -53,9 +53,13 @@ static bool entry_path(const struct lr_engine *e, enum quant_format format, cons
 /* ---- taking it */
 
 /* The engine's weights are now those of `c`, which it takes over. */
-static enum lr_status exchange(struct lr_engine *e, struct catalog *c, struct lr_error *err) {
+static enum lr_status exchange(struct lr_engine *e, struct catalog *c, enum quant_format format,
+                               const char *path, struct lr_error *err) {
     engine_close_weights(e);
     e->catalog = *c;
+    e->quantised = true;
+    e->quant_format = format;
+    e->quant_path = path ? lr_str_dup(lr_str_of(path)) : NULL;
     return engine_bind_weights(e, err);
 }
 
@@ -63,7 +67,7 @@ static enum lr_status take_file(struct lr_engine *e, const char *path, enum quan
                                 struct lr_error *err) {
     struct catalog c;
     LR_TRY(quantise_open(path, e->tensors, e->n_tensors, format, &c, err));
-    return exchange(e, &c, err);
+    return exchange(e, &c, format, e->held ? NULL : path, err);
 }
 
 /* An entry that is there and whole; *taken tells. One that is not as it should be is made again. */
@@ -78,7 +82,7 @@ static enum lr_status take_entry(struct lr_engine *e, const char *path, enum qua
         return LR_OK;
     }
     *taken = true;
-    return exchange(e, &c, err);
+    return exchange(e, &c, format, path, err);
 }
 
 /* ---- making it */
@@ -264,7 +268,7 @@ static enum lr_status plan_without(struct lr_engine *e, enum quant_format format
         LR_TRY(take_entry(e, path, format, &taken, err));
     if (taken) return LR_OK;
     LR_TRY(quantise_expect(e->tensors, e->n_tensors, format, &c, err));
-    return exchange(e, &c, err);
+    return exchange(e, &c, format, NULL, err);
 }
 
 enum lr_status quant_take(struct lr_engine *e, struct lr_error *err) {
@@ -274,9 +278,14 @@ enum lr_status quant_take(struct lr_engine *e, struct lr_error *err) {
     if (!quantise) return LR_OK;
     if (e->options.plan_only) return plan_without(e, format, err);
     LR_TRY(keep_entry(e, format, &kept, err));
-    return kept ? LR_OK : hold(e, format, err);
+    if (kept) return LR_OK;
+    if (e->options.quantise_only)
+        return lr_fail(err, LR_EFAILED, "the quantised weights were not kept: there is no folder for them%s",
+                       e->options.cache_dir ? " with room" : " (--cache-dir)");
+    return hold(e, format, err);
 }
 
 void quant_close(struct lr_engine *e) {
     file_let_go(&e->held_fd);
+    lr_free(e->quant_path);
 }

@@ -578,6 +578,39 @@ static void check_products(const struct kernel_table *t, enum quant_format f, si
     free(x);
 }
 
+/* Products with f32 activations: each weight widened, one after the other, in every lane and tile. */
+static void check_precise(const struct kernel_table *t, enum quant_format f, size_t rows, size_t k) {
+    enum { X = 6, WIDE = ROWS_MAX + 3 };
+    float *w = weights(rows * k, k), *x = each_vector(X * (k + 5), k + 1), out[X][WIDE];
+    struct matrix m = matrix_of(t, f, w, rows, k);
+    for (size_t n_x = 1; n_x <= X; n_x++) {
+        t->quant_precise(f, m.groups, rows, k, x, k + 5, n_x, out[0], WIDE);
+        for (size_t j = 0; j < n_x; j++) {
+            for (size_t r = 0; r < rows; r++) {
+                float want = 0;
+                for (size_t i = 0; i < k; i++) want = fmaf(m.back[r * k + i], x[j * (k + 5) + i], want);
+                if (memcmp(&want, &out[j][r], sizeof want) != 0)
+                    fail_msg("%s format %d k=%zu [%zu, %zu]: %a for %a", t->name, (int)f, k, j, r, out[j][r],
+                             want);
+            }
+        }
+    }
+    matrix_free(&m);
+    free(w);
+    free(x);
+}
+
+static void precise_products_to_the_bit(void **state) {
+    (void)state;
+    static const size_t lengths[] = {1, 3, 4, 5, 16, 31, 32, 33, 64, 255, 256, 257, 300, 513};
+    static const size_t rows[] = {1, 15, 16, 17, 40};
+    const struct kernel_table *tables[EACH_TABLES];
+    for (int i = each_table(tables); i-- > 0;)
+        for (int f = 0; f < QUANT_FORMATS; f++)
+            for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
+                check_precise(tables[i], (enum quant_format)f, rows[l % 5], lengths[l]);
+}
+
 static void products_to_the_bit(void **state) {
     (void)state;
     static const size_t lengths[] = {1, 3, 4, 16, 31, 32, 33, 64, 96, 255, 256, 257, 300, 512, 600, 1000};
@@ -658,6 +691,7 @@ int main(void) {
         cmocka_unit_test(activations_of_special_values),
         cmocka_unit_test(activations_half_way_go_to_even),
         cmocka_unit_test(products_to_the_bit),
+        cmocka_unit_test(precise_products_to_the_bit),
         cmocka_unit_test(products_write_what_is_asked_for),
         cmocka_unit_test(products_of_no_number_are_none),
     };

@@ -213,7 +213,7 @@ static void unknown_options_name_one_that_is_near(void **state) {
     /* names of other programs, and of this one's plans */
     static const char *const far[] = {"--bogus",         "--xyzzyplugh", "--prompt", "--chat",
                                       "--system",        "--template",   "--batch",  "--render",
-                                      "--quantize-only", "--on-full",    "--ssl",    "--output",
+                                      "--stop-now",      "--on-full",    "--ssl",    "--output",
                                       "--parallel",      "--resume",     "--shard",  "--dry-run",
                                       "--retry-failed",  "--=",          "--model",  "--gen-sizes",
                                       "--prompt-sizes"};
