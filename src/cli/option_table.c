@@ -24,6 +24,9 @@ const struct option_row option_table[OPT_COUNT] = {
                   .help = "what the model is: family, sizes, dtype, parameters, context, template"},
     [OPT_PLAN] = {"plan", 0, GROUP_MODES, KIND_MODE, .mode = MODE_PLAN, .common = true,
                   .help = "where every byte would live, and the speed to expect; loads nothing"},
+    [OPT_BENCH] = {"bench", 0, GROUP_MODES, KIND_MODE, .mode = MODE_BENCH,
+                   .help = "how fast prompts are read and text is generated; with -v: by operation, beside "
+                           "what this machine could do at most"},
     [OPT_BENCH_LOAD] = {"bench-load", 0, GROUP_MODES, KIND_MODE, .mode = MODE_BENCH_LOAD,
                         .help = "how long it takes to the first token, by phase, from the disk and from the "
                                 "page cache, each time in a process of its own"},
@@ -139,9 +142,16 @@ const struct option_row option_table[OPT_COUNT] = {
     [OPT_COLOR] = {"color", 0, GROUP_OUTPUT, KIND_CHOICE, AT(color), "WHEN", "auto|always|never",
                    .help = "colour on stderr (auto: on a terminal, unless NO_COLOR is set)"},
 
+    [OPT_PROMPT_SIZES] = {"prompt-sizes", 0, GROUP_BENCH, KIND_NUMBERS, AT(prompt_sizes), "N,...", .min = 0,
+                          .max = INT32_MAX, .modes = IN_BENCH,
+                          .help = "with --bench: tokens of the prompts that are read (128,512); 0: none"},
+    [OPT_GEN_SIZES] = {"gen-sizes", 0, GROUP_BENCH, KIND_NUMBERS, AT(gen_sizes), "N,...", .min = 0,
+                       .max = INT32_MAX - 8, .modes = IN_BENCH,
+                       .help = "with --bench: tokens that are generated, after a prompt of 8 (32); 0: none"},
     [OPT_REPEAT] = {"repeat", 0, GROUP_BENCH, KIND_INT, AT(repeat), "N", .min = 1, .max = 1000,
-                    .modes = IN_BENCH_LOAD,
-                    .help = "with --bench-load: N runs from the disk and N from the page cache (3)"},
+                    .modes = IN_BENCH | IN_BENCH_LOAD,
+                    .help = "with --bench: N runs that count of each test (5); with --bench-load: N from the "
+                            "disk and N from the page cache (3)"},
 
     [OPT_HELP] = {"help", 'h', GROUP_ABOUT, KIND_MODE, .mode = MODE_HELP, .common = true,
                   .help = "the options used most"},

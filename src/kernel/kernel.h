@@ -72,6 +72,16 @@ typedef void kernel_add_fn(float *x, const float *y, size_t n);
 /* out [n] of `type`, f16 rounded to nearest even. */
 typedef void kernel_store_kv_fn(const float *x, size_t n, enum kv_type type, void *out);
 typedef void kernel_attention_fn(const struct attention_task *task);
+/* Multiply-adds between registers, in `rounds` rounds, as fast as the processor goes: how many they were.
+ * Each adds io^2, where that is 1, to the sum that *io is in the end. Not for the forward pass: what its
+ * kernels are measured by. */
+typedef uint64_t kernel_peak_fn(uint64_t rounds, float *io);
+/* Reads n bytes, a multiple of KERNEL_READ_STEP, as fast as they come: the sum of the f32 that they are.
+ * `ahead`: bytes by which lines are fetched ahead; 0: they are not. Likewise to measure by. */
+#define KERNEL_READ_STEP 1024u
+typedef float kernel_read_fn(const void *p, size_t n, size_t ahead);
+/* f32 fused (generic: one after the other); pairs of bf16 added to f32; fours of int8 added to int32. */
+enum kernel_peak { PEAK_F32, PEAK_BF16, PEAK_INT8, PEAK_COUNT };
 
 #define KERNEL_BLAS_NEVER UINT32_MAX
 struct kernel_table {
@@ -92,6 +102,11 @@ struct kernel_table {
     kernel_add_fn *add;
     kernel_store_kv_fn *store_kv;
     kernel_attention_fn *attention;
+    kernel_read_fn *read;
+    struct {
+        kernel_peak_fn *run; /* NULL where the instruction set has none */
+        uint32_t needs;      /* enum cpu_feature, beside the table's own */
+    } peak[PEAK_COUNT];
     /* Under MATMUL_AUTO OpenBLAS takes products of this many activations and more (KERNEL_BLAS_NEVER). */
     uint32_t blas_from;
 };
@@ -100,6 +115,11 @@ struct kernel_table {
  * known ones. */
 enum lr_status kernel_select(uint32_t features, const char *isa, const struct kernel_table **out,
                              struct lr_error *err);
+
+/* The loop for `which` on a processor with `features`; NULL where there is none. */
+kernel_peak_fn *kernel_peak(const struct kernel_table *t, uint32_t features, enum kernel_peak which);
+/* Which of them products with weights of `dtype` are made of. */
+enum kernel_peak kernel_peak_of(const struct kernel_table *t, enum lr_dtype dtype);
 
 /* How products are done; one for an engine. */
 enum matmul_mode { MATMUL_AUTO, MATMUL_NATIVE, MATMUL_BLAS };

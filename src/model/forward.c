@@ -130,34 +130,49 @@ static enum lr_status head(const struct model *m, struct forward_work *w, const 
                                      dim, w->normed + (size_t)i * dim);
     struct matmul_input in;
     matmul_prepare(m->matmul, m->binding->head->dtype, w->normed, n, dim, w->prepared, &in);
+    operation_done(pass->operations, OPERATION_NORM);
     struct loan loan = store_lend(m->binding->head);
     loan.most_rows = w->n_logits / n;
     while (store_next(m->store, &loan, &status, err)) give_logits(m, w, pass, &loan, &in);
+    operation_done(pass->operations, OPERATION_HEAD);
     return status;
 }
 
 static enum lr_status run_pass(const struct model *m, struct forward_work *w, struct kv_sequence *seq,
                                const struct forward_pass *pass, struct lr_error *err) {
     LR_TRY(embed(m, w, pass, err));
+    operation_done(pass->operations, OPERATION_EMBEDDING);
     rotate(m, w, pass);
+    operation_done(pass->operations, OPERATION_ROPE);
     struct block_context c = {.model = m, .work = w, .seq = seq, .n = pass->n, .position = pass->position};
+    c.operations = pass->operations;
     for (c.layer = 0; c.layer < m->spec->layers; c.layer++) {
+        operation_none(pass->operations);
         LR_TRY(block_attention(&c, err));
         LR_TRY(block_mlp(&c, err));
         LR_TRY(store_check(m->store, false, err));
         if (!pass->on_layer(pass->layer_ctx, c.layer))
             return lr_fail(err, LR_EINTERRUPTED, "interrupted at position %u", pass->position);
     }
+    operation_none(pass->operations);
     if (pass->want == FORWARD_NO_LOGITS) return LR_OK;
     LR_TRY(head(m, w, pass, pass->want == FORWARD_LAST ? 1 : pass->n, err));
     return store_check(m->store, false, err);
+}
+
+static void count(const struct model *m, const struct kv_sequence *seq, const struct forward_pass *pass) {
+    uint32_t logits = pass->want == FORWARD_ALL ? pass->n : pass->want == FORWARD_LAST;
+    operations_end(pass->operations);
+    operations_count(pass->operations, m, seq->pool, pass->n, pass->position, logits);
 }
 
 enum lr_status forward_run(const struct model *m, struct forward_work *w, struct kv_sequence *seq,
                            const struct forward_pass *pass, struct lr_error *err) {
     LR_TRY(check_ids(m->spec, pass, err));
     store_begin(m->store, pass->want != FORWARD_NO_LOGITS);
+    operations_begin(pass->operations, &m->store->lent);
     enum lr_status status = run_pass(m, w, seq, pass, err);
+    if (pass->operations) count(m, seq, pass);
     store_end(m->store);
     return status;
 }

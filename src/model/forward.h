@@ -4,6 +4,7 @@
 
 #include "model/kvcache.h"
 #include "model/model.h"
+#include "model/operations.h"
 
 /* Ids whose logits are made together where those of a whole chunk are wanted: at least so many, and work for
  * each thread. Both are whole tiles of the products. */
@@ -57,6 +58,7 @@ struct forward_pass {
     void *ctx;
     forward_layer_fn *on_layer;
     void *layer_ctx;
+    struct operations *operations; /* takes the times, and what was asked for; or NULL */
 };
 
 /* Reads the tokens into the sequence, whose blocks must have been reserved. LR_EUSAGE for an id beyond the
