@@ -15,8 +15,8 @@
 struct product {
     const struct matmul *m;
     const struct tensor_view *w;
-    const float *bias, *x;
-    size_t n_x;
+    const float *bias;
+    const struct matmul_input *in;
     float *out;
     size_t ld_out;
     size_t piece; /* rows of a task */
@@ -28,9 +28,9 @@ static bool wants_blas(const struct kernel_table *kernels, enum matmul_mode mode
 }
 
 enum lr_status matmul_open(const struct kernel_table *kernels, struct threads *threads, enum matmul_mode mode,
-                           struct matmul *out, struct lr_error *err) {
+                           bool precise, struct matmul *out, struct lr_error *err) {
     struct blas *blas = NULL;
-    *out = (struct matmul){.kernels = kernels, .threads = threads, .mode = MATMUL_NATIVE};
+    *out = (struct matmul){.kernels = kernels, .threads = threads, .mode = MATMUL_NATIVE, .precise = precise};
     if (wants_blas(kernels, mode)) LR_TRY(blas_open(kernels, threads, &blas, err));
     out->blas = blas;
     if (blas) out->mode = mode;
@@ -53,15 +53,95 @@ static uint64_t piece_bytes(uint64_t weights, size_t n_x, uint32_t threads) {
 }
 
 static size_t native_piece(const struct tensor_view *w, size_t n_x, uint32_t threads) {
-    uint64_t row = w->cols * lr_dtype_size(w->dtype);
+    uint64_t row = quant_row_bytes(w->dtype, w->cols);
     uint64_t rows = row == 0 ? w->rows : piece_bytes(row * w->rows, n_x, threads) / row;
-    size_t step = n_x < PIECE_ROWS ? PIECE_ROWS : PIECE_ROWS_PREFILL;
+    size_t step = n_x < PIECE_ROWS && quant_rows(w->dtype) == 1 ? PIECE_ROWS : PIECE_ROWS_PREFILL;
     return (size_t)(rows < step ? step : rows - rows % step);
 }
 
+/* ---- preparing activations */
+
+struct preparation {
+    const struct kernel_table *kernels;
+    kernel_prepare_fn *prepare;
+    const float *x;
+    char *out;
+    size_t k;
+    enum quant_format format;
+    struct quant_x quant;
+};
+
+static void prepare_one(void *ctx, uint32_t task, uint32_t thread) {
+    (void)thread;
+    const struct preparation *p = ctx;
+    p->prepare(p->x + task * p->k, p->k, p->out + task * KERNEL_ROUNDED_BYTES(p->k));
+}
+
+static void quantise_one(void *ctx, uint32_t task, uint32_t thread) {
+    (void)thread;
+    const struct preparation *p = ctx;
+    size_t padded = quant_x_padded(p->k), at = task * padded;
+    struct quant_x out = {p->quant.q + at, p->quant.scale + at / QUANT_X_BLOCK, p->quant.bias};
+    out.bias += at / (p->format == QUANT_Q8 ? QUANT_Q8_UNIT : QUANT_Q4_BLOCK);
+    p->kernels->quant_x(p->format, p->x + task * p->k, p->k, p->k, 1, &out);
+}
+
+/* In `room`: all q, all scales, all biases. */
+static struct quant_x quant_x_in(void *room, size_t n_x, size_t k) {
+    size_t padded = quant_x_padded(k);
+    struct quant_x x = {.q = room};
+    void *scale = x.q + n_x * padded;
+    x.scale = scale;
+    void *bias = x.scale + n_x * padded / QUANT_X_BLOCK;
+    x.bias = bias;
+    return x;
+}
+
+void matmul_prepare(const struct matmul *m, enum lr_dtype dtype, const float *x, size_t n_x, size_t k,
+                    void *room, struct matmul_input *out) {
+    *out = (struct matmul_input){.x = x, .n_x = n_x};
+    struct preparation p = {
+        .kernels = m->kernels, .prepare = m->kernels->prepare[dtype], .x = x, .out = room, .k = k};
+    if (quant_format_of(dtype, &p.format)) {
+        if (m->precise || k < KERNEL_QUANTISED_FROM || n_x == 0) return;
+        out->quant = p.quant = quant_x_in(room, n_x, k);
+        threads_run(m->threads, (uint32_t)n_x, quantise_one, &p);
+        return;
+    }
+    if (!p.prepare || m->precise || m->mode == MATMUL_BLAS || k < KERNEL_ROUNDED_FROM) return;
+    threads_run(m->threads, (uint32_t)n_x, prepare_one, &p);
+    out->prepared = room;
+}
+
+/* ---- products */
+
 static void add_bias(const struct product *p, size_t first, size_t n) {
-    for (size_t i = 0; i < p->n_x; i++)
+    for (size_t i = 0; i < p->in->n_x; i++)
         p->m->kernels->add(p->out + i * p->ld_out + first, p->bias + first, n);
+}
+
+static void run_quantised(const struct product *p, enum quant_format format, size_t first, size_t n) {
+    const struct tensor_view *w = p->w;
+    const char *rows = (const char *)w->data + first * quant_row_bytes(w->dtype, w->cols);
+    if (p->in->quant.q)
+        p->m->kernels->quant_dot[format](rows, n, w->cols, &p->in->quant, p->in->n_x, p->out + first,
+                                         p->ld_out);
+    else
+        p->m->kernels->quant_precise(format, rows, n, w->cols, p->in->x, w->cols, p->in->n_x, p->out + first,
+                                     p->ld_out);
+}
+
+static void run_native(const struct product *p, size_t first, size_t n) {
+    const struct tensor_view *w = p->w;
+    const struct kernel_table *t = p->m->kernels;
+    const char *rows = (const char *)w->data + first * w->cols * lr_dtype_size(w->dtype);
+    enum quant_format format;
+    if (quant_format_of(w->dtype, &format))
+        run_quantised(p, format, first, n);
+    else if (p->in->prepared)
+        t->dot_prepared[w->dtype](rows, n, w->cols, p->in->prepared, p->in->n_x, p->out + first, p->ld_out);
+    else
+        t->dot[w->dtype](rows, n, w->cols, p->in->x, w->cols, p->in->n_x, p->out + first, p->ld_out);
 }
 
 static void run_piece(void *ctx, uint32_t task, uint32_t thread) {
@@ -69,20 +149,20 @@ static void run_piece(void *ctx, uint32_t task, uint32_t thread) {
     const struct tensor_view *w = p->w;
     size_t first = task * p->piece, n = w->rows - first < p->piece ? w->rows - first : p->piece;
     if (p->blas)
-        blas_rows(p->m->blas, thread, w, first, n, p->x, p->n_x, p->out, p->ld_out);
+        blas_rows(p->m->blas, thread, w, first, n, p->in->x, p->in->n_x, p->out, p->ld_out);
     else
-        p->m->kernels->dot[w->dtype]((const char *)w->data + first * w->cols * lr_dtype_size(w->dtype), n,
-                                     w->cols, p->x, w->cols, p->n_x, p->out + first, p->ld_out);
+        run_native(p, first, n);
     if (p->bias) add_bias(p, first, n);
 }
 
-void matmul_run(const struct matmul *m, const struct tensor_view *w, const float *bias, const float *x,
-                size_t n_x, float *out, size_t ld_out) {
+void matmul_run(const struct matmul *m, const struct tensor_view *w, const float *bias,
+                const struct matmul_input *in, float *out, size_t ld_out) {
+    size_t n_x = in->n_x;
     if (n_x == 0 || w->rows == 0) return;
-    struct product p = {.m = m, .w = w, .bias = bias, .x = x, .n_x = n_x, .ld_out = ld_out};
+    struct product p = {.m = m, .w = w, .bias = bias, .in = in, .ld_out = ld_out};
     p.out = out;
     bool want_blas = m->mode == MATMUL_BLAS || (m->mode == MATMUL_AUTO && n_x >= m->kernels->blas_from);
-    p.piece = want_blas ? blas_piece(w, n_x) : 0;
+    p.piece = want_blas && quant_rows(w->dtype) == 1 ? blas_piece(w, n_x) : 0;
     p.blas = p.piece > 0;
     if (!p.blas) p.piece = native_piece(w, n_x, threads_count(m->threads));
     threads_run(m->threads, (uint32_t)((w->rows + p.piece - 1) / p.piece), run_piece, &p);

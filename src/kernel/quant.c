@@ -22,6 +22,13 @@ const char *quant_name(enum quant_format format) {
     return formats[format].name;
 }
 
+uint64_t quant_row_bytes(enum lr_dtype dtype, uint64_t cols) {
+    enum quant_format format;
+    uint64_t bytes = cols * lr_dtype_size(dtype);
+    if (quant_format_of(dtype, &format) && quant_group_bytes(format, cols, &bytes)) return UINT64_MAX;
+    return quant_rows(dtype) > 1 ? bytes / QUANT_ROWS : bytes;
+}
+
 bool quant_group_bytes(enum quant_format format, uint64_t cols, uint64_t *out) {
     uint64_t padded;
     return lr_round_up_u64(cols, formats[format].unit, &padded) ||

@@ -103,8 +103,25 @@ typedef void kernel_quant_x_fn(enum quant_format format, const float *x, size_t 
 /* out[m * ld_out + r] for the first `rows` rows of the groups at `w`, as defined above. */
 typedef void kernel_quant_dot_fn(const void *w, size_t rows, size_t k, const struct quant_x *x, size_t n_x,
                                  float *out, size_t ld_out);
+/* The same of f32 activations x [n_x, k] with row stride ld_x: no reduced precision. Each weight is the f32
+ * that quant_widen() gives, and acc = fmaf(weight, x, acc) in the order of K. */
+typedef void kernel_quant_precise_fn(enum quant_format format, const void *w, size_t rows, size_t k,
+                                     const float *x, size_t ld_x, size_t n_x, float *out, size_t ld_out);
 
 /* For loaders. */
+
+/* A dtype's format; false where it is none of the two. */
+static inline bool quant_format_of(enum lr_dtype dtype, enum quant_format *out) {
+    *out = dtype == LR_Q4 ? QUANT_Q4 : QUANT_Q8;
+    return dtype == LR_Q8 || dtype == LR_Q4;
+}
+/* Bytes of one row of `cols` elements, quantised or not: a sixteenth of a group's, and those of a matrix are
+ * rows rounded up to whole groups times this. */
+uint64_t quant_row_bytes(enum lr_dtype dtype, uint64_t cols);
+/* Rows beside which a matrix may be cut: 16, or 1. */
+static inline uint64_t quant_rows(enum lr_dtype dtype) {
+    return dtype == LR_Q8 || dtype == LR_Q4 ? QUANT_ROWS : 1;
+}
 
 const char *quant_name(enum quant_format format); /* "q8", "q4" */
 /* Bytes of one group of 16 rows, and of all groups; true on overflow. */

@@ -6,13 +6,16 @@
 #include <sched.h>
 #include <stdio.h>
 
-#ifdef __x86_64__
+#if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 /* ---- features */
 
-#define BIT(n) (1u << (n))
+#define BIT(n)      (1u << (n))
+#define CACHES_MOST 8u
 
 /* All of `bits` are set in `word`. */
 static bool all(uint32_t word, uint32_t bits) {
@@ -37,16 +40,27 @@ uint32_t cpu_features_from(const struct cpu_id *id) {
     return features;
 }
 
+/* Bit numbers: Linux, arch/arm64, the ABI of the ELF hwcaps. */
+uint32_t cpu_features_from_arm(uint64_t hwcap, uint64_t hwcap2) {
+    const uint64_t neon = BIT(1), dot_product = BIT(20), i8mm = BIT(13);
+    if (!(hwcap & neon)) return 0;
+    return CPU_NEON | (hwcap & dot_product ? CPU_DOTPROD : 0u) | (hwcap2 & i8mm ? CPU_I8MM : 0u);
+}
+
 uint32_t cpu_features(void) {
+#if defined(__x86_64__)
     struct cpu_id id = {0};
-#ifdef __x86_64__
     uint32_t eax, ebx, ecx, edx, subleaves;
     if (__get_cpuid(1, &eax, &ebx, &id.leaf1_ecx, &edx) && all(id.leaf1_ecx, BIT(27)))
         __asm__ __volatile__("xgetbv" : "=a"(id.xcr0), "=d"(edx) : "c"(0));
     if (__get_cpuid_count(7, 0, &subleaves, &id.leaf7_ebx, &id.leaf7_ecx, &edx) && subleaves >= 1)
         __get_cpuid_count(7, 1, &id.leaf7_1_eax, &ebx, &ecx, &edx);
-#endif
     return cpu_features_from(&id);
+#elif defined(__aarch64__)
+    return cpu_features_from_arm(getauxval(AT_HWCAP), getauxval(AT_HWCAP2));
+#else
+    return 0;
+#endif
 }
 
 /* ---- processors */
@@ -135,7 +149,25 @@ static uint32_t usable(const struct cpu_info *info) {
     return whole + (info->quota > whole);
 }
 
-/* ---- name */
+/* ---- caches and name */
+
+/* "32768K" of each cache that there is. */
+static enum lr_status read_caches(const char *root, struct cpu_info *out, struct lr_error *err) {
+    for (unsigned i = 0; i < CACHES_MOST; i++) {
+        char name[96];
+        struct lr_buf text;
+        struct lr_str kilobytes;
+        uint64_t n;
+        snprintf(name, sizeof name, "sys/devices/system/cpu/cpu0/cache/index%u/size", i);
+        LR_TRY(facts_read(root, name, &text, err));
+        struct lr_str rest = lr_buf_str(&text);
+        if (facts_part(&rest, 'K', &kilobytes) && facts_number(kilobytes, &n) && n < UINT64_MAX >> 10 &&
+            n << 10 > out->cache)
+            out->cache = n << 10;
+        lr_buf_free(&text);
+    }
+    return LR_OK;
+}
 
 static enum lr_status read_model(const char *root, struct cpu_info *out, struct lr_error *err) {
     static const char *const keys[] = {"model name", "Model", "Hardware", "cpu model", "uarch", "cpu"};
@@ -155,5 +187,6 @@ enum lr_status cpu_read(const char *root, struct cpu_info *out, struct lr_error 
     LR_TRY(cgroup_walk(root, "cpu", read_quota_v1, out, err));
     LR_TRY(cgroup_walk(root, NULL, read_quota_v2, out, err));
     out->usable = usable(out);
+    LR_TRY(read_caches(root, out, err));
     return read_model(root, out, err);
 }

@@ -107,14 +107,14 @@ static void check(const struct kernel_table *t, uint32_t head_dim, uint32_t begi
 
 static void test_every_head_length(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (uint32_t n = 1; n <= 270; n++) check(tables[i], n, n % 5, n % 5 + 1 + n % 70, 1);
 }
 
 static void test_every_range(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (uint32_t begin = 0; begin < 70; begin += 3)
             for (uint32_t end = begin + 1; end <= 135; end += 2) check(tables[i], 20, begin, end, 2);
@@ -123,7 +123,7 @@ static void test_every_range(void **state) {
 /* Scores hundreds apart: no overflow, whichever block holds the greatest. */
 static void test_large_scores(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (uint32_t end = 1; end <= 250; end += 13) check(tables[i], 64, end / 2, end, 100);
 }
@@ -131,7 +131,7 @@ static void test_large_scores(void **state) {
 /* A NaN anywhere in the range is not hidden. */
 static void test_nan_shows(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (uint32_t at = 0; at < 70; at++) {
             struct cache c = cache_make(tables[i], 32, 0, 70, KV_F32, 1);

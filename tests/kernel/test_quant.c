@@ -120,7 +120,7 @@ static void widened_from_bytes_made_by_hand(void **state) {
 static void quantised_where_it_should_be(void **state) {
     (void)state;
     enum { COLS = 290, ROWS = 18 };
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (size_t at = 0; at < (size_t)COLS * ROWS; at += 11) {
             float *x = calloc((size_t)COLS * ROWS, sizeof *x);
@@ -191,7 +191,7 @@ static void every_tail_is_within_bounds(void **state) {
     static const size_t cols[] = {1,  2,   15,  16,  17,  31,  32,  33,  63,
                                   64, 100, 255, 256, 257, 287, 288, 512, 600};
     static const size_t rows[] = {1, 15, 16, 17, 32, 40};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     int n = each_table(tables);
     for (size_t c = 0; c < sizeof cols / sizeof *cols; c++) {
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -236,7 +236,7 @@ static void error_is_less_than_rounding_gives(void **state) {
     (void)state;
     enum { ROWS = 32, COLS = 512, ALL = ROWS * COLS };
     static const double bounds[2][QUANT_FORMATS] = {{0.93, 0.767}, {0.9928, 0.7065}};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     float *x = weights(ALL, 9);
     for (int kind = 0; kind < 2; kind++) {
         for (size_t i = 0; kind == 1 && i < ALL; i += 256) x[i] *= 30;
@@ -276,7 +276,7 @@ static void constants_of_any_size(void **state) {
     (void)state;
     static const float values[] = {1,      -1,     0.3f,    -1e-5f, 65504,  1e6f,
                                    1e-10f, 1e-30f, -1e-30f, 1e38f,  -1e38f, 0x1.fp126f};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (int f = 0; f < QUANT_FORMATS; f++)
             for (size_t v = 0; v < sizeof values / sizeof *values; v++)
@@ -288,7 +288,7 @@ static void constants_of_any_size(void **state) {
  * steps, so that this scale is the best. */
 static void the_greatest_element_stays_in_its_byte(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     int n = each_table(tables);
     for (uint32_t u = 0x7900; u < 0x7A00; u++) {
         float x[32], scale = float_of_bits(u << 15);
@@ -311,7 +311,7 @@ static void the_greatest_element_stays_in_its_byte(void **state) {
 static void tiny_values_are_zeros(void **state) {
     (void)state;
     float x[256] = {0x1p-149f, -0x1p-130f, 0x1.8p-101f, 0};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (int f = 0; f < QUANT_FORMATS; f++) {
             struct matrix m = matrix_of(tables[i], (enum quant_format)f, x, 1, 256);
@@ -333,7 +333,7 @@ static void zeros_stay_zeros(void **state) {
     enum { ROWS = 16, COLS = 512, ALL = ROWS * COLS };
     float *x = weights(ALL, 3);
     for (size_t i = 0; i < ALL; i += 2) x[i] = i % 4 ? 0.0f : -0.0f;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (int f = 0; f < QUANT_FORMATS; f++) {
             struct matrix m = matrix_of(tables[i], (enum quant_format)f, x, ROWS, COLS);
@@ -346,7 +346,7 @@ static void zeros_stay_zeros(void **state) {
 
 static void check_refused(enum lr_dtype dtype, float bad, size_t row, size_t col, const char *what) {
     enum { ROWS = 40, COLS = 300 };
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     struct lr_error err;
     float *x = weights((size_t)ROWS * COLS, 8);
     char *packed = malloc((size_t)ROWS * COLS * 4), *out = malloc(1 << 20);
@@ -380,7 +380,7 @@ static void bytes_do_not_depend_on_the_set_or_the_split(void **state) {
     (void)state;
     enum { ROWS = 70, COLS = 530, GROUPS = 5 };
     static const enum lr_dtype dtypes[] = EACH_FLOAT_DTYPES;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     struct lr_error err;
     int n = each_table(tables);
     float *x = weights((size_t)ROWS * COLS, 4);
@@ -434,7 +434,7 @@ static void x_free(struct quant_x *x) {
 static void activations_are_rounded(void **state) {
     (void)state;
     enum { K = 300, PADDED = 512 };
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     float *x = each_vector(2 * K, 2);
     for (int i = each_table(tables); i-- > 0;) {
         struct quant_x q = x_make(tables[i], QUANT_Q8, x + K, K, K, 1);
@@ -463,7 +463,7 @@ static void activations_of_special_values(void **state) {
                  {INFINITY, NAN},
                  {NAN, NAN},
                  {-INFINITY, NAN}};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
             float x[64] = {0};
@@ -483,7 +483,7 @@ static void activations_of_special_values(void **state) {
 /* Halves go to the even number: amax 127 makes the factor 1. */
 static void activations_half_way_go_to_even(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     const float x[32] = {127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 126.5f};
     const int want[] = {127, 0, 2, 2, 0, -2, -2, 126};
     for (int i = each_table(tables); i-- > 0;) {
@@ -579,11 +579,44 @@ static void check_products(const struct kernel_table *t, enum quant_format f, si
     free(x);
 }
 
+/* Products with f32 activations: each weight widened, one after the other, in every lane and tile. */
+static void check_precise(const struct kernel_table *t, enum quant_format f, size_t rows, size_t k) {
+    enum { X = 6, WIDE = ROWS_MAX + 3 };
+    float *w = weights(rows * k, k), *x = each_vector(X * (k + 5), k + 1), out[X][WIDE];
+    struct matrix m = matrix_of(t, f, w, rows, k);
+    for (size_t n_x = 1; n_x <= X; n_x++) {
+        t->quant_precise(f, m.groups, rows, k, x, k + 5, n_x, out[0], WIDE);
+        for (size_t j = 0; j < n_x; j++) {
+            for (size_t r = 0; r < rows; r++) {
+                float want = 0;
+                for (size_t i = 0; i < k; i++) want = fmaf(m.back[r * k + i], x[j * (k + 5) + i], want);
+                if (memcmp(&want, &out[j][r], sizeof want) != 0)
+                    fail_msg("%s format %d k=%zu [%zu, %zu]: %a for %a", t->name, (int)f, k, j, r, out[j][r],
+                             want);
+            }
+        }
+    }
+    matrix_free(&m);
+    free(w);
+    free(x);
+}
+
+static void precise_products_to_the_bit(void **state) {
+    (void)state;
+    static const size_t lengths[] = {1, 3, 4, 5, 16, 31, 32, 33, 64, 255, 256, 257, 300, 513};
+    static const size_t rows[] = {1, 15, 16, 17, 40};
+    const struct kernel_table *tables[EACH_TABLES];
+    for (int i = each_table(tables); i-- > 0;)
+        for (int f = 0; f < QUANT_FORMATS; f++)
+            for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
+                check_precise(tables[i], (enum quant_format)f, rows[l % 5], lengths[l]);
+}
+
 static void products_to_the_bit(void **state) {
     (void)state;
     static const size_t lengths[] = {1, 3, 4, 16, 31, 32, 33, 64, 96, 255, 256, 257, 300, 512, 600, 1000};
     static const size_t rows[] = {1, 15, 16, 17, 40};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (int f = 0; f < QUANT_FORMATS; f++)
             for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
@@ -594,7 +627,7 @@ static void products_to_the_bit(void **state) {
 static void products_write_what_is_asked_for(void **state) {
     (void)state;
     enum { ROWS = 21, K = 64 };
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     float *w = weights((size_t)ROWS * K, 1), *x = each_vector(2 * K, 2);
     for (int i = each_table(tables); i-- > 0;) {
         for (int f = 0; f < QUANT_FORMATS; f++) {
@@ -620,7 +653,7 @@ static void products_of_no_number_are_none(void **state) {
     (void)state;
     enum { ROWS = 17, K = 320 };
     static const float bad[] = {NAN, INFINITY, -INFINITY};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     float *w = weights((size_t)ROWS * K, 1), *x = each_vector(K, 2), out[ROWS];
     memset(w + 3 * K, 0, K * sizeof *w);
     for (int i = each_table(tables); i-- > 0;) {
@@ -659,6 +692,7 @@ int main(void) {
         cmocka_unit_test(activations_of_special_values),
         cmocka_unit_test(activations_half_way_go_to_even),
         cmocka_unit_test(products_to_the_bit),
+        cmocka_unit_test(precise_products_to_the_bit),
         cmocka_unit_test(products_write_what_is_asked_for),
         cmocka_unit_test(products_of_no_number_are_none),
     };

@@ -41,6 +41,17 @@ const char *support_data(const char *name);
 #define SUPPORT_SHADOWED 1
 #endif
 
+/* Skips the test under an emulator of another processor (scripts/aarch64.sh), saying what that cannot do. */
+bool support_emulated(void);
+#define SUPPORT_NOT_EMULATED(why)                                                                            \
+    do {                                                                                                     \
+        if (support_emulated()) {                                                                            \
+            printf("not under an emulator: %s\n", why);                                                      \
+            skip();                                                                                          \
+        }                                                                                                    \
+    } while (0)
+#define SUPPORT_LIMITS "it sets no limits"
+
 /* Runs `fn` in a process of its own, so that limits it sets end with it; its result, which must be 0 to 99.
  * 100 where it died. */
 int support_in_child(int (*fn)(void));

@@ -42,7 +42,7 @@ static ALWAYS_INLINE void score_keys(const struct attention_task *t, enum kv_typ
                 vec_fma(q, kv_load_part(type, keys + (size_t)j * step + d * size, t->head_dim - d), sums[j]);
     }
     float total[4];
-    _mm_storeu_ps(total, vec_total4(sums[0], sums[1], sums[2], sums[3]));
+    quad_store(total, vec_total4(sums[0], sums[1], sums[2], sums[3]));
     for (int j = 0; j < n; j++) out[j] = total[j];
 }
 

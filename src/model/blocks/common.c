@@ -4,7 +4,7 @@ enum lr_status block_project(const struct block_context *c, enum tensor_role rol
                              const float *x, float *out, struct lr_error *err) {
     const struct tensor_record *t = c->model->binding->layers[c->layer].role[role];
     const float *bias = bias_role == ROLE_COUNT ? NULL : c->model->vectors[c->layer][bias_role];
-    return model_multiply(c->model, t, bias, x, c->n, out, err);
+    return model_multiply(c->model, t, bias, x, c->n, c->work->prepared, out, err);
 }
 
 struct norm_rows {
@@ -24,8 +24,10 @@ static void norm_row(void *ctx, uint32_t row, uint32_t thread) {
 void block_norm(const struct block_context *c, enum tensor_role role) {
     struct norm_rows rows = {c, c->model->vectors[c->layer][role]};
     threads_run(c->model->matmul->threads, c->n, norm_row, &rows);
+    operation_done(c->operations, OPERATION_NORM);
 }
 
 void block_add_residual(const struct block_context *c) {
     c->model->matmul->kernels->add(c->work->x, c->work->normed, (size_t)c->n * c->model->spec->dim);
+    operation_done(c->operations, OPERATION_ADD);
 }
