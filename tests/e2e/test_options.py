@@ -103,7 +103,7 @@ def test_an_error_in_json(tiny):
         assert error["code"] == code and "llm-run: " + error["message"] == run.lines[0]
 
 
-EXAMPLES = {
+EXAMPLES = {"quant": "auto",
     "max-tokens": "3", "stop": "zzz", "temp": "0.5", "top-k": "5", "top-p": "0.9", "min-p": "0.01", "typical": "0.9",
     "repeat-penalty": "1.1", "presence-penalty": "0.1", "frequency-penalty": "0.1", "logit-bias": "5=1.5", "seed": "7",
     "ctx": "64", "kv": "f32", "prefill-chunk": "2", "mem-limit": "90%", "threads": "2", "matmul": "native", "isa": "generic",
