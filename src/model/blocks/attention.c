@@ -11,9 +11,8 @@ static void norm_heads(const struct model *m, const float *weight, float *x, uin
     }
 }
 
-/* One token's queries and keys: norms, rotation, the scale on queries; then its keys and values go to the
- * cache. */
-static void prepare_row(void *ctx, uint32_t row, uint32_t thread) {
+/* One token's queries and keys: norms, rotation, the scale on queries. */
+static void rotate_row(void *ctx, uint32_t row, uint32_t thread) {
     (void)thread;
     const struct block_context *c = ctx;
     const struct model_spec *s = c->model->spec;
@@ -27,11 +26,34 @@ static void prepare_row(void *ctx, uint32_t row, uint32_t thread) {
     kernels->rope(q, s->heads, s->head_dim, 2 * pairs, cosines, sines);
     kernels->rope(k, s->kv_heads, s->head_dim, 2 * pairs, cosines, sines);
     for (uint32_t i = 0; i < q_dim; i++) q[i] *= s->attention_scale;
+}
+
+/* One token's keys and values go to the cache. */
+static void store_row(void *ctx, uint32_t row, uint32_t thread) {
+    (void)thread;
+    const struct block_context *c = ctx;
+    const struct kernel_table *kernels = c->model->matmul->kernels;
+    uint32_t kv_dim = spec_kv_dim(c->model->spec), position = c->position + row;
     enum kv_type type = c->seq->pool->type;
-    uint32_t position = c->position + row;
-    kernels->store_kv(k, kv_dim, type, kv_slot(c->seq, c->layer, false, position));
+    kernels->store_kv(c->work->k + (size_t)row * kv_dim, kv_dim, type,
+                      kv_slot(c->seq, c->layer, false, position));
     kernels->store_kv(c->work->v + (size_t)row * kv_dim, kv_dim, type,
                       kv_slot(c->seq, c->layer, true, position));
+}
+
+static void prepare_row(void *ctx, uint32_t row, uint32_t thread) {
+    rotate_row(ctx, row, thread);
+    store_row(ctx, row, thread);
+}
+
+/* A row at a time; where the pass is watched all rows are rotated first, so that each has its time. */
+static void prepare(struct block_context *c) {
+    struct threads *threads = c->model->matmul->threads;
+    threads_run(threads, c->n, c->operations ? rotate_row : prepare_row, c);
+    if (!c->operations) return;
+    operation_done(c->operations, OPERATION_ROPE);
+    threads_run(threads, c->n, store_row, c);
+    operation_done(c->operations, OPERATION_STORE_KV);
 }
 
 /* One query head of one token: task = head x n + row, so that neighbouring tasks read the same keys. */
@@ -71,9 +93,12 @@ enum lr_status block_attention(const struct block_context *c, struct lr_error *e
     LR_TRY(block_project(c, ROLE_Q, ROLE_Q_BIAS, w->normed, w->q, err));
     LR_TRY(block_project(c, ROLE_K, ROLE_K_BIAS, w->normed, w->k, err));
     LR_TRY(block_project(c, ROLE_V, ROLE_V_BIAS, w->normed, w->v, err));
-    threads_run(threads, c->n, prepare_row, &rows);
+    operation_done(c->operations, OPERATION_QKV);
+    prepare(&rows);
     threads_run(threads, c->n * c->model->spec->heads, attend, &rows);
+    operation_done(c->operations, OPERATION_ATTENTION);
     LR_TRY(block_project(c, ROLE_O, ROLE_O_BIAS, w->attended, w->normed, err));
+    operation_done(c->operations, OPERATION_O);
     block_add_residual(c);
     return LR_OK;
 }
