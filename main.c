@@ -11,6 +11,7 @@ static mode_fn *const modes[] = {
     [MODE_PLAN] = plan_run,
     [MODE_BENCH] = bench_model_run,
     [MODE_BENCH_LOAD] = bench_load_run,
+    [MODE_QUANTIZE] = quantize_run,
     [MODE_HELP] = help_run,
     [MODE_HELP_ALL] = help_run,
     [MODE_VERSION] = version_run,

@@ -30,6 +30,8 @@ const struct option_row option_table[OPT_COUNT] = {
     [OPT_BENCH_LOAD] = {"bench-load", 0, GROUP_MODES, KIND_MODE, .mode = MODE_BENCH_LOAD,
                         .help = "how long it takes to the first token, by phase, from the disk and from the "
                                 "page cache, each time in a process of its own"},
+    [OPT_QUANTIZE_ONLY] = {"quantize-only", 0, GROUP_MODES, KIND_MODE, .mode = MODE_QUANTIZE,
+                           .help = "fill the cache of quantised weights (--quant) and stop"},
 
     [OPT_MAX_TOKENS] = {"max-tokens", 'n', GROUP_TEXT, KIND_INT, AT(max_tokens), "N", .min = 1,
                         .max = INT32_MAX, .common = true, .modes = IN_GENERATE,
@@ -107,10 +109,16 @@ const struct option_row option_table[OPT_COUNT] = {
                   .help =
                       "weights used in the mapped files, read again in part for each token, or all copied "
                       "(default auto: mapped if they fit, else streamed)"},
+    [OPT_QUANT] = {"quant", 0, GROUP_MEMORY, KIND_CHOICE, AT(quant), "KIND", "none|q8|q4|auto",
+                   .modes = IN_SESSION | IN_QUANTIZE, .common = true,
+                   .help =
+                       "quantise the weights first: 8.5 or 4.6 bits each, kept for the next time; auto: the "
+                       "best that fits in memory (default none)"},
     [OPT_MLOCK] = {"mlock", 0, GROUP_MEMORY, KIND_FLAG, AT(mlock), .modes = IN_SESSION,
                    .help = "lock copied weights in memory (ulimit -l)"},
-    [OPT_CACHE_DIR] = {"cache-dir", 0, GROUP_MEMORY, KIND_TEXT, AT(cache_dir), "DIR",
-                       .help = "where measurements are kept (default $XDG_CACHE_HOME/llm-run)"},
+    [OPT_CACHE_DIR] =
+        {"cache-dir", 0, GROUP_MEMORY, KIND_TEXT, AT(cache_dir), "DIR",
+         .help = "where measurements and quantised weights are kept (default $XDG_CACHE_HOME/llm-run)"},
     [OPT_NO_CACHE] = {"no-cache", 0, GROUP_MEMORY, KIND_FLAG, AT(no_cache), .help = "keep nothing there"},
     [OPT_PRECISE] = {"precise", 0, GROUP_MEMORY, KIND_FLAG, AT(precise), .modes = IN_SESSION,
                      .help = "no reduced-precision arithmetic"},

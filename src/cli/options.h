@@ -16,6 +16,7 @@ enum cli_mode {
     MODE_PLAN,
     MODE_BENCH,
     MODE_BENCH_LOAD,
+    MODE_QUANTIZE,
     MODE_HELP,
     MODE_HELP_ALL,
     MODE_VERSION
@@ -28,6 +29,7 @@ enum cli_mode {
 #define IN_PLAN       (1u << MODE_PLAN)
 #define IN_BENCH      (1u << MODE_BENCH)
 #define IN_BENCH_LOAD (1u << MODE_BENCH_LOAD)
+#define IN_QUANTIZE   (1u << MODE_QUANTIZE)
 /* Wherever a session is opened, or priced. */
 #define IN_SESSION (IN_GENERATE | IN_SCORE | IN_PLAN | IN_BENCH | IN_BENCH_LOAD)
 
@@ -38,6 +40,7 @@ enum option_id {
     OPT_PLAN,
     OPT_BENCH,
     OPT_BENCH_LOAD,
+    OPT_QUANTIZE_ONLY,
     OPT_MAX_TOKENS,
     OPT_FILE,
     OPT_RAW,
@@ -62,6 +65,7 @@ enum option_id {
     OPT_PREFILL_CHUNK,
     OPT_MEM_LIMIT,
     OPT_LOAD,
+    OPT_QUANT,
     OPT_MLOCK,
     OPT_CACHE_DIR,
     OPT_NO_CACHE,
@@ -176,7 +180,8 @@ struct options {
     int kv; /* enum lr_kv */
 
     struct option_size mem_limit;
-    int load; /* enum lr_load */
+    int load;  /* enum lr_load */
+    int quant; /* enum lr_quant */
     bool mlock, no_cache;
     const char *cache_dir;
     bool precise;

@@ -27,15 +27,18 @@ typedef void kernel_widen_fn(const void *src, float *out, size_t n);
  * `w` (stride k elements). x [n_x, k] with row stride ld_x, f32. */
 typedef void kernel_dot_fn(const void *w, size_t rows, size_t k, const float *x, size_t ld_x, size_t n_x,
                            float *out, size_t ld_out);
-/* Products of reduced precision: each activation is prepared once (rounded, or quantised), and then
- * multiplied as it is. Only for K from KERNEL_REDUCED_FROM on: errors of few elements average out less
- * (measured: with bf16 pairs and K of 64 the divergence of next-token distributions comes to 3e-3; with K of
- * 512 it stays below 1e-4), and small models are fast anyway. Where there are such products they are used for
- * every number of activations. */
-#define KERNEL_REDUCED_FROM 512u
-/* Room for one prepared activation of k elements, whatever it is prepared for. */
-#define KERNEL_PREPARED_BYTES(k) (2 * (size_t)(k))
-/* x [k], out: what dot_prepared takes for one activation, dense: 2 k bytes for bf16. */
+/* Products of reduced precision: each activation is prepared once (rounded to bf16, or quantised to int8),
+ * and then multiplied as it is. Errors of few elements average out less, and small models are fast anyway:
+ * only for K from these on (measured: with bf16 and K of 64 the divergence of next-token distributions comes
+ * to 3e-3, with K of 512 it stays below 1e-4; with int8 and K of 512 one of 20 greedy texts of the demo model
+ * changes). Where there are such products they are used for every number of activations. */
+#define KERNEL_ROUNDED_FROM   512u
+#define KERNEL_QUANTISED_FROM 576u
+/* Room for one prepared activation of k elements, whatever it is prepared for: struct quant_x takes 1.375
+ * bytes for each of up to k + 255. */
+#define KERNEL_PREPARED_BYTES(k) (2 * (size_t)(k) + 384)
+/* x [k], out: what dot_prepared takes for one activation, dense: KERNEL_ROUNDED_BYTES(k) of bf16. */
+#define KERNEL_ROUNDED_BYTES(k) (2 * (size_t)(k))
 typedef void kernel_prepare_fn(const float *x, size_t k, void *out);
 /* As kernel_dot_fn, of prepared activations x [n_x]. */
 typedef void kernel_dot_prepared_fn(const void *w, size_t rows, size_t k, const void *x, size_t n_x,
@@ -90,6 +93,7 @@ struct kernel_table {
     kernel_quantise_fn *quantise[QUANT_FORMATS];
     kernel_quant_x_fn *quant_x;
     kernel_quant_dot_fn *quant_dot[QUANT_FORMATS];
+    kernel_quant_precise_fn *quant_precise;
     kernel_rms_norm_fn *rms_norm;
     kernel_rope_fn *rope;
     kernel_gate_fn *silu_mul;
@@ -132,7 +136,8 @@ uint64_t matmul_memory(const struct kernel_table *kernels, enum matmul_mode mode
 struct matmul_input {
     const float *x; /* [n_x, k], dense */
     size_t n_x;
-    const void *prepared; /* NULL: the products take x */
+    const void *prepared; /* NULL: the products take x, or with quantised weights: */
+    struct quant_x quant; /* q NULL: x, and the weights widened */
 };
 
 /* Prepares x [n_x, k] for all products with weights of `dtype`; `room` [n_x, KERNEL_PREPARED_BYTES(k)]

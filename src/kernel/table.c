@@ -9,10 +9,11 @@
     .dot[LR_F32] = dot_f32_##isa, .dot[LR_F16] = dot_f16_##isa, .dot[LR_BF16] = dot_bf16_##isa,              \
     .quantise[QUANT_Q8] = quantise_q8_##fit, .quantise[QUANT_Q4] = quantise_q4_##fit,                        \
     .quant_x = quant_x_##quant, .quant_dot[QUANT_Q8] = quant_dot_q8_##quant,                                 \
-    .quant_dot[QUANT_Q4] = quant_dot_q4_##quant, .rms_norm = rms_norm_##isa, .rope = rope_##isa,             \
-    .silu_mul = silu_mul_##isa, .gelu_mul = gelu_mul_##isa, .gelu_tanh_mul = gelu_tanh_mul_##isa,            \
-    .relu_mul = relu_mul_##isa, .add = add_##isa, .store_kv = store_kv_##isa, .attention = attention_##isa,  \
-    .read = read_##isa, .peak[PEAK_F32] = peak_f32_##isa
+    .quant_dot[QUANT_Q4] = quant_dot_q4_##quant, .quant_precise = quant_precise_##quant,                     \
+    .rms_norm = rms_norm_##isa, .rope = rope_##isa, .silu_mul = silu_mul_##isa, .gelu_mul = gelu_mul_##isa,  \
+    .gelu_tanh_mul = gelu_tanh_mul_##isa, .relu_mul = relu_mul_##isa, .add = add_##isa,                      \
+    .store_kv = store_kv_##isa, .attention = attention_##isa, .read = read_##isa,                            \
+    .peak[PEAK_F32] = peak_f32_##isa
 
 /* Where OpenBLAS 0.3.21 is 10 % faster than our own products, on one core of a Zen 5 (tests/bench/bench_dot,
  * GFLOPS with [2048, 2048] and 8, 32, 128, 512 activations):

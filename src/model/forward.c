@@ -43,6 +43,8 @@ enum lr_status forward_work_init(struct arena *arena, const struct model_spec *s
     if (widest < s->dim) widest = s->dim;
     LR_TRY(arena_alloc(arena, chunk * KERNEL_PREPARED_BYTES(widest), "prepared activations", &out->prepared,
                        err));
+    LR_TRY(arena_alloc(arena, QUANT_ROWS * quant_row_bytes(LR_Q8, quant_x_padded(s->dim)),
+                       "rows of a quantised embedding", &out->group, err));
     LR_TRY(arena_alloc(arena, (uint64_t)threads * 2 * out->slots_per_list * sizeof *out->slots,
                        "lists of KV blocks", &p, err));
     out->slots = p;
@@ -58,14 +60,30 @@ static enum lr_status check_ids(const struct model_spec *s, const struct forward
     return LR_OK;
 }
 
+/* A row of a quantised embedding: its group is had whole. */
+static enum lr_status embed_quantised(const struct model *m, struct forward_work *w, uint32_t id, float *out,
+                                      enum quant_format format, struct lr_error *err) {
+    const struct tensor_record *t = m->binding->embed;
+    LR_TRY(store_copy(m->store, t, id - id % QUANT_ROWS, QUANT_ROWS, w->group, err));
+    quant_widen(format, w->group, id % QUANT_ROWS, m->spec->dim, out);
+    return LR_OK;
+}
+
 /* The rows of the embedding, whose reads from a disk all begin before the first is waited for. `normed` is
  * free at this point: it takes a row as it is in the file. */
 static enum lr_status embed(const struct model *m, struct forward_work *w, const struct forward_pass *pass,
                             struct lr_error *err) {
     const struct tensor_record *t = m->binding->embed;
     size_t dim = m->spec->dim;
-    for (uint32_t i = 0; i < pass->n && pass->n > 1; i++) store_ahead(m->store, t, pass->ids[i], 1);
+    uint32_t rows = (uint32_t)quant_rows(t->dtype);
+    enum quant_format format;
+    for (uint32_t i = 0; i < pass->n && pass->n > 1; i++)
+        store_ahead(m->store, t, pass->ids[i] - pass->ids[i] % rows, rows);
     for (uint32_t i = 0; i < pass->n; i++) {
+        if (quant_format_of(t->dtype, &format)) {
+            LR_TRY(embed_quantised(m, w, pass->ids[i], w->x + i * dim, format, err));
+            continue;
+        }
         LR_TRY(store_copy(m->store, t, pass->ids[i], 1, w->normed, err));
         m->matmul->kernels->widen[t->dtype](w->normed, w->x + i * dim, dim);
     }
@@ -86,7 +104,9 @@ static void give_logits(const struct model *m, struct forward_work *w, const str
                         const struct loan *loan, const struct matmul_input *in) {
     uint32_t n = (uint32_t)in->n_x;
     uint64_t rows = loan->view.rows, row = units_row_bytes(loan->record), most = w->n_logits / n;
+    if (most < rows) most -= most % UNIT_ROWS; /* whole groups, and tiles */
     uint64_t parts = (rows + most - 1) / most, each = (rows + parts - 1) / parts;
+    if (each < rows) each = (each + UNIT_ROWS - 1) / UNIT_ROWS * UNIT_ROWS;
     struct tensor_view part = loan->view;
     for (uint64_t at = 0; at < rows; at += part.rows) {
         part.data = (const char *)loan->view.data + at * row;
@@ -108,9 +128,9 @@ static enum lr_status head(const struct model *m, struct forward_work *w, const 
     for (uint32_t i = 0; i < n; i++)
         m->matmul->kernels->rms_norm(w->x + (size_t)(pass->n - n + i) * dim, m->final_norm, m->spec->norm_eps,
                                      dim, w->normed + (size_t)i * dim);
-    operation_done(pass->operations, OPERATION_NORM);
     struct matmul_input in;
     matmul_prepare(m->matmul, m->binding->head->dtype, w->normed, n, dim, w->prepared, &in);
+    operation_done(pass->operations, OPERATION_NORM);
     struct loan loan = store_lend(m->binding->head);
     loan.most_rows = w->n_logits / n;
     while (store_next(m->store, &loan, &status, err)) give_logits(m, w, pass, &loan, &in);

@@ -64,11 +64,17 @@ static void each_set_has_the_peaks_of_its_products(void **state) {
         assert_int_equal(t->peak[PEAK_BF16] != NULL, bf16);
         assert_int_equal(t->peak[PEAK_INT8] != NULL, int8);
         struct matmul m = {.kernels = t};
-        assert_int_equal(matmul_peak(&m, LR_BF16, KERNEL_REDUCED_FROM), bf16 ? PEAK_BF16 : PEAK_F32);
-        assert_int_equal(matmul_peak(&m, LR_BF16, KERNEL_REDUCED_FROM - 1), PEAK_F32);
-        assert_int_equal(matmul_peak(&m, LR_F16, KERNEL_REDUCED_FROM), PEAK_F32);
+        assert_int_equal(matmul_peak(&m, LR_BF16, KERNEL_ROUNDED_FROM), bf16 ? PEAK_BF16 : PEAK_F32);
+        assert_int_equal(matmul_peak(&m, LR_BF16, KERNEL_ROUNDED_FROM - 1), PEAK_F32);
+        assert_int_equal(matmul_peak(&m, LR_F16, KERNEL_ROUNDED_FROM), PEAK_F32);
+        assert_int_equal(matmul_peak(&m, LR_Q8, KERNEL_QUANTISED_FROM), PEAK_INT8);
+        assert_int_equal(matmul_peak(&m, LR_Q4, KERNEL_QUANTISED_FROM - 1), PEAK_F32);
+        m.mode = MATMUL_BLAS;
+        assert_int_equal(matmul_peak(&m, LR_BF16, KERNEL_ROUNDED_FROM), PEAK_F32);
+        m.mode = MATMUL_AUTO;
         m.precise = true;
-        assert_int_equal(matmul_peak(&m, LR_BF16, KERNEL_REDUCED_FROM), PEAK_F32);
+        assert_int_equal(matmul_peak(&m, LR_Q8, KERNEL_QUANTISED_FROM), PEAK_F32);
+        assert_int_equal(matmul_peak(&m, LR_BF16, KERNEL_ROUNDED_FROM), PEAK_F32);
     }
 }
 

@@ -214,10 +214,10 @@ static void unknown_options_name_one_that_is_near(void **state) {
         "unknown option '--bogus' (--help-all lists them; a prompt that begins with '-' goes after "
         "'--')");
     /* names of other programs, and of this one's plans */
-    static const char *const far[] = {
-        "--bogus",  "--xyzzyplugh",    "--question",     "--chat",  "--system", "--template", "--batch",
-        "--render", "--quantize-only", "--on-full",      "--quant", "--output", "--parallel", "--resume",
-        "--shard",  "--dry-run",       "--retry-failed", "--=",     "--model"};
+    static const char *const far[] = {"--bogus",    "--xyzzyplugh",   "--question", "--chat",     "--system",
+                                      "--template", "--batch",        "--render",   "--stop-now", "--on-full",
+                                      "--ssl",      "--output",       "--parallel", "--resume",   "--shard",
+                                      "--dry-run",  "--retry-failed", "--=",        "--model"};
     for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) expect_no_suggestion(far[i]);
     expect_no_suggestion("--thread-count-that-is-far-too-long-for-any-table-of-distances");
     struct parsed p;
