@@ -9,8 +9,8 @@
         .widen[LR_BF16] = widen_bf16_##isa, .dot[LR_F32] = dot_f32_##isa, .dot[LR_F16] = dot_f16_##isa,      \
         .dot[LR_BF16] = dot_bf16_##isa, .rms_norm = rms_norm_##isa, .rope = rope_##isa,                      \
         .silu_mul = silu_mul_##isa, .gelu_mul = gelu_mul_##isa, .gelu_tanh_mul = gelu_tanh_mul_##isa,        \
-        .relu_mul = relu_mul_##isa, .add = add_##isa, .store_kv = store_kv_##isa,                            \
-        .attention = attention_##isa, .blas_from = crossover                                                 \
+        .relu_mul = relu_mul_##isa, .add = add_##isa, .exp = exp_##isa, .store_f16 = store_f16_##isa,        \
+        .attention = attention_##isa, .merge = merge_##isa, .finish = finish_##isa, .blas_from = crossover   \
     }
 
 /* Where OpenBLAS 0.3.21 is 10 % faster than our own products, on one core of a Zen 5 (tests/bench/bench_dot,
