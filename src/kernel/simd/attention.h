@@ -47,20 +47,46 @@ static inline void fetch_range(const uint8_t *p, size_t n) {
     for (size_t i = 0; i < n; i += CACHE_LINE) fetch_ahead(p, (ptrdiff_t)i);
 }
 
-/* `n_vec` vectors of the columns from `col` on, for `n_q` queries: constants where it is inlined. */
-static ALWAYS_INLINE void multiply(enum kv_type type, bool fetch, const struct product *p, size_t col,
-                                   const int n_q, const int n_vec) {
-    vec sums[QUERIES * ACROSS];
-    const size_t size = kv_element_bytes(type);
-    const uint8_t *rows = p->rows + col * size;
-    float *out = p->out + col;
+/* The sums so far of `n_q` queries, and what they have come to; counts are constants where these are inlined.
+ */
+static ALWAYS_INLINE void load_sums(vec *sums, const float *from, size_t step, const int n_q,
+                                    const int n_vec) {
 #pragma GCC unroll 8
     for (int q = 0; q < n_q; q++)
 #pragma GCC unroll 2
         for (int v = 0; v < n_vec; v++)
-            sums[q * ACROSS + v] = p->fresh || p->scales
-                                       ? vec_zero()
-                                       : vec_load(out + (size_t)q * p->out_step + (size_t)v * VEC);
+            sums[q * ACROSS + v] = from ? vec_load(from + (size_t)q * step + (size_t)v * VEC) : vec_zero();
+}
+static ALWAYS_INLINE void store_sums(const vec *sums, float *to, size_t step, const int n_q,
+                                     const int n_vec) {
+#pragma GCC unroll 8
+    for (int q = 0; q < n_q; q++)
+#pragma GCC unroll 2
+        for (int v = 0; v < n_vec; v++)
+            vec_store(to + (size_t)q * step + (size_t)v * VEC, sums[q * ACROSS + v]);
+}
+static ALWAYS_INLINE void scale_sums(vec *sums, const uint16_t *scales, const float *from, size_t step,
+                                     const int n_q, const int n_vec) {
+#pragma GCC unroll 2
+    for (int v = 0; v < n_vec; v++) {
+        vec scale = vec_bf16(scales + (size_t)v * VEC);
+#pragma GCC unroll 8
+        for (int q = 0; q < n_q; q++)
+            sums[q * ACROSS + v] =
+                vec_fma(sums[q * ACROSS + v], scale,
+                        from ? vec_load(from + (size_t)q * step + (size_t)v * VEC) : vec_zero());
+    }
+}
+
+/* `n_vec` vectors of the columns from `col` on. */
+static ALWAYS_INLINE void multiply(enum kv_type type, bool fetch, const struct product *p, size_t col,
+                                   const int n_q, const int n_vec) {
+    vec sums[QUERIES * ACROSS];
+    const size_t size = kv_element_bytes(type), factor_step = p->factor_step;
+    const uint8_t *rows = p->rows + col * size;
+    const float *factors = p->factors;
+    float *out = p->out + col, *so_far = p->fresh ? NULL : out;
+    load_sums(sums, p->scales ? NULL : so_far, p->out_step, n_q, n_vec);
     for (size_t i = 0; i < p->n_rows; i++, rows += p->row_bytes) {
         vec row[ACROSS];
 #pragma GCC unroll 2
@@ -71,24 +97,14 @@ static ALWAYS_INLINE void multiply(enum kv_type type, bool fetch, const struct p
         }
 #pragma GCC unroll 8
         for (int q = 0; q < n_q; q++) {
-            vec factor = vec_all(p->factors[(size_t)q * p->factor_step + i]);
+            vec factor = vec_all(factors[(size_t)q * factor_step + i]);
 #pragma GCC unroll 2
             for (int v = 0; v < n_vec; v++)
                 sums[q * ACROSS + v] = vec_fma(factor, row[v], sums[q * ACROSS + v]);
         }
     }
-#pragma GCC unroll 8
-    for (int q = 0; q < n_q; q++)
-#pragma GCC unroll 2
-        for (int v = 0; v < n_vec; v++) {
-            float *to = out + (size_t)q * p->out_step + (size_t)v * VEC;
-            vec sum = sums[q * ACROSS + v];
-            if (p->scales) {
-                vec scale = vec_bf16(p->scales + col + (size_t)v * VEC);
-                sum = vec_fma(sum, scale, p->fresh ? vec_zero() : vec_load(to));
-            }
-            vec_store(to, sum);
-        }
+    if (p->scales) scale_sums(sums, p->scales + col, so_far, p->out_step, n_q, n_vec);
+    store_sums(sums, out, p->out_step, n_q, n_vec);
 }
 
 static ALWAYS_INLINE void multiply_all(enum kv_type type, bool fetch, const struct product *p,
@@ -382,8 +398,11 @@ void KERNEL_NAME(merge)(float *states, const float *later, size_t n, uint32_t he
 
 void KERNEL_NAME(finish)(const float *state, uint32_t head_dim, float *out) {
     vec sum = vec_all(state[STATE_SUM]);
-    size_t d = 0;
-    for (; d + VEC <= head_dim; d += VEC)
-        vec_store(out + d, vec_div(vec_load(state + STATE_VALUES + d), sum));
-    if (d < head_dim) vec_store_part(out + d, vec_div(vec_load(state + STATE_VALUES + d), sum), head_dim - d);
+    for (size_t d = 0; d < head_dim; d += VEC) {
+        vec result = vec_div(vec_load(state + STATE_VALUES + d), sum);
+        if (d + VEC <= head_dim)
+            vec_store(out + d, result);
+        else
+            vec_store_part(out + d, result, head_dim - d);
+    }
 }
