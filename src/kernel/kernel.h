@@ -68,7 +68,8 @@ typedef void kernel_rope_fn(float *x, size_t n_heads, size_t head_dim, size_t ro
 typedef void kernel_gate_fn(float *gate, const float *up, size_t n);
 /* x += y, both [n]. */
 typedef void kernel_add_fn(float *x, const float *y, size_t n);
-/* x = e^x, [n], within 2 units in the last place (where the result is subnormal, of the least normal one's).
+/* x = e^x, [n], within 1 unit in the last place (where the result is subnormal: of the least normal
+ * number's).
  */
 typedef void kernel_exp_fn(float *x, size_t n);
 /* out [n] as f16, rounded to nearest even. */

@@ -213,7 +213,7 @@ static void check_exp_range(const struct kernel_table *t) {
         }
     }
     print_message("%s: exp within %.3f units in the last place\n", t->name, worst);
-    if (!(worst <= 2)) fail_msg("%s: exp is %.2f units in the last place away", t->name, worst);
+    if (!(worst <= 1.01)) fail_msg("%s: exp is %.2f units in the last place away", t->name, worst);
 }
 
 static void test_exp(void **state) {

@@ -18,7 +18,12 @@
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #endif
 
-enum { BLOCK = KERNEL_KV_BLOCK, ACROSS = 2 /* vectors of a row at once */, CACHE_LINE = 64 };
+enum {
+    BLOCK = KERNEL_KV_BLOCK,
+    ACROSS = 2, /* vectors of a row at once */
+    CACHE_LINE = 64,
+    AHEAD = 4 /* pieces: how far ahead lines are fetched */
+};
 
 /* ---- the product ------------------------------------------------------------------------------------------ */
 
@@ -158,11 +163,12 @@ struct piece {
 struct tile {
     const struct attention_task *task;
     size_t n, width, state_step;
-    struct range *seen; /* [n] of the span, by each query */
-    float *queries;     /* [n, width] */
-    float *scores;      /* [n, STEP], of the step that begins at `first` */
-    float *wide;        /* [BLOCK, width]: a block's keys or values, widened once for many queries */
-    size_t first;
+    struct range *seen;       /* [n] of the span, by each query */
+    float *queries;           /* [n, width] */
+    float *scores;            /* [n, STEP] */
+    float *wide;              /* [BLOCK, width]: a block's keys or values, widened once for many queries */
+    size_t first, begin, end; /* the step's first position, and its blocks */
+    size_t seen_end;          /* of the span, by any query */
     bool widens;
     product_fn *product;
 };
@@ -180,11 +186,20 @@ static const uint8_t *piece_at(const struct tile *t, size_t b, bool values) {
     return k->blocks[b] + k->offset + (values ? kv_values_at(k->type, k->head_dim) : 0);
 }
 
-/* Block `b`'s keys or values, and from where to where lines are fetched while it is worked on. */
-static struct piece take_piece(struct tile *t, size_t b, bool values, const uint8_t *next) {
+/* The piece that comes `by` after number `i` of a step: keys of its blocks, their values, then the next
+ * step's keys. NULL: none does. */
+static const uint8_t *piece_after(const struct tile *t, size_t i, size_t by) {
+    const size_t n = t->end - t->begin, at = i + by;
+    if (at < 2 * n) return piece_at(t, t->begin + at % n, at >= n);
+    const size_t b = t->end + at - 2 * n;
+    return b * BLOCK < t->seen_end ? piece_at(t, b, false) : NULL;
+}
+
+/* Number `i` of the step, and from where to where lines are fetched while it is worked on. */
+static struct piece take_piece(struct tile *t, size_t i) {
     const struct attention_task *k = t->task;
-    const uint8_t *at = piece_at(t, b, values);
     const size_t scales = kv_scales_at(k->type, k->head_dim);
+    const uint8_t *at = piece_after(t, i, 0), *next = piece_after(t, i, AHEAD);
     struct piece p = {at, at + scales, kv_element_bytes(k->type), next ? next - at : 0};
     if (next) fetch_range(next + scales, kv_groups(k->type, k->head_dim) * BLOCK * sizeof(uint16_t));
     if (!t->widens) return p;
@@ -321,20 +336,18 @@ static void soften(const struct tile *t, size_t i) {
     if (greatest > was) scale_state(state, t->state_step, keep);
 }
 
-/* The step's blocks [begin, end); `last`: nothing comes after it. */
-static void attend_step(struct tile *t, size_t begin, size_t end, bool last) {
-    for (size_t b = begin; b < end; b++) {
-        const uint8_t *next = b + 1 < end ? piece_at(t, b + 1, false) : piece_at(t, begin, true);
-        struct piece keys = take_piece(t, b, false, next);
+static void attend_step(struct tile *t) {
+    const size_t blocks = t->end - t->begin;
+    for (size_t b = t->begin; b < t->end; b++) {
+        struct piece keys = take_piece(t, b - t->begin);
         for (size_t i = 0; i < t->n; i += QUERIES) {
             size_t n = queries_from(t, i);
             if (!range_empty(range_inside(cover(t, i, n), b * BLOCK, BLOCK))) score_block(t, &keys, b, i, n);
         }
     }
     for (size_t i = 0; i < t->n; i++) soften(t, i);
-    for (size_t b = begin; b < end; b++) {
-        const uint8_t *next = b + 1 < end ? piece_at(t, b + 1, true) : last ? NULL : piece_at(t, end, false);
-        struct piece values = take_piece(t, b, true, next);
+    for (size_t b = t->begin; b < t->end; b++) {
+        struct piece values = take_piece(t, blocks + b - t->begin);
         for (size_t i = 0; i < t->n; i += QUERIES) add_block(t, &values, b, i, queries_from(t, i));
     }
 }
@@ -366,10 +379,15 @@ void KERNEL_NAME(attention)(const struct attention_task *task) {
     t.product = t.n > QUERIES ? product_wide : products[task->type];
     begin_tile(&t);
     struct range seen = cover(&t, 0, t.n);
+    t.seen_end = seen.end;
     for (t.first = seen.begin / STEP * STEP; t.first < seen.end; t.first += STEP) {
         struct range step = range_inside(seen, t.first, STEP);
-        size_t begin = (t.first + step.begin) / BLOCK, end = (t.first + step.end + BLOCK - 1) / BLOCK;
-        attend_step(&t, begin, end, t.first + STEP >= seen.end);
+        bool begins = t.begin == t.end;
+        t.begin = (t.first + step.begin) / BLOCK;
+        t.end = (t.first + step.end + BLOCK - 1) / BLOCK;
+        for (size_t i = 0; begins && i < AHEAD; i++)
+            fetch_range(piece_after(&t, 0, i), kv_values_at(task->type, task->head_dim));
+        attend_step(&t);
     }
 }
 
