@@ -87,7 +87,6 @@ static void attend_chunk(const struct block_context *c) {
     const struct model_spec *s = c->model->spec;
     struct threads *threads = c->model->matmul->threads;
     struct attend a = {.block = c, .tokens = most_queries(s) / group_of(s)};
-    if (a.tokens > c->n) a.tokens = c->n;
     while (a.tokens > 1 && (c->n + a.tokens - 1) / a.tokens * s->kv_heads < 2 * threads_count(threads))
         a.tokens = (a.tokens + 1) / 2;
     a.tiles = (c->n + a.tokens - 1) / a.tokens;
