@@ -232,7 +232,7 @@ def refusal(run):
 def test_a_narrower_kv_cache_is_named_with_its_need(small, given, named):
     """Limits from above what f32 needs downwards, until what is named is this one: it works then, at the need told."""
     for limit in range(240, 20, -4):
-        options = (*ASK, "-c", "8192", "--mem-limit", f"{limit}M")
+        options = (*ASK, "-c", "4096", "--mem-limit", f"{limit}M")
         run = llm_run(*options, *given, small, "1,2,3")
         told = re.search(r"--kv (\w+) would fit: needs (\d+\.\d+) GB", run.err)
         if told and told[1] == named:
