@@ -163,10 +163,11 @@ struct piece {
 struct tile {
     const struct attention_task *task;
     size_t n, width, state_step;
-    struct range *seen;       /* [n] of the span, by each query */
-    float *queries;           /* [n, width] */
-    float *scores;            /* [n, STEP] */
-    float *wide;              /* [BLOCK, width]: a block's keys or values, widened once for many queries */
+    struct range *seen; /* [n] of the span, by each query */
+    float *queries;     /* [n, width] */
+    float *scores;      /* [n, STEP] */
+    float *
+        wide; /* [BLOCK, width]: a block's keys or values, for many queries: brought near once, and widened */
     size_t first, begin, end; /* the step's first position, and its blocks */
     size_t seen_end;          /* of the span, by any query */
     bool widens;
@@ -203,6 +204,7 @@ static struct piece take_piece(struct tile *t, size_t i) {
     struct piece p = {at, at + scales, kv_element_bytes(k->type), next ? next - at : 0};
     if (next) fetch_range(next + scales, kv_groups(k->type, k->head_dim) * BLOCK * sizeof(uint16_t));
     if (!t->widens) return p;
+    if (k->type == KV_F32) widen_block(KV_F32, &p, t->width * BLOCK, t->wide);
     if (k->type == KV_F16) widen_block(KV_F16, &p, t->width * BLOCK, t->wide);
     if (k->type == KV_Q8) widen_block(KV_Q8, &p, t->width * BLOCK, t->wide);
     p.elements = (const uint8_t *)t->wide;
@@ -375,8 +377,8 @@ void KERNEL_NAME(attention)(const struct attention_task *task) {
     t.queries = task->work + t.n * (sizeof *t.seen / sizeof(float));
     t.scores = t.queries + t.n * t.width;
     t.wide = t.scores + t.n * STEP;
-    t.widens = t.n > QUERIES && task->type != KV_F32;
-    t.product = t.n > QUERIES ? product_wide : products[task->type];
+    t.widens = t.n > QUERIES;
+    t.product = t.widens ? product_wide : products[task->type];
     begin_tile(&t);
     struct range seen = cover(&t, 0, t.n);
     t.seen_end = seen.end;
