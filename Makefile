@@ -19,8 +19,19 @@ CC := clang
 endif
 endif
 
+# Cross-built for aarch64 with the libraries that scripts/aarch64.sh lays out below build/.
+ifeq ($(VARIANT),aarch64)
+ROOT := $(CURDIR)/$(B)/root
+ifeq ($(origin CC),default)
+CC := aarch64-linux-gnu-gcc
+endif
+override CC += --sysroot=$(ROOT)
+PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(ROOT) PKG_CONFIG_LIBDIR=$(ROOT)/usr/lib/aarch64-linux-gnu/pkgconfig $(PKG_CONFIG)
+endif
+
 OPT_release := -O3 -g
 OPT_clang   := -O3 -g
+OPT_aarch64 := -O3 -g
 OPT_debug   := -O0 -g3
 OPT_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 OPT_ubsan   := -O1 -g -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=all
@@ -28,12 +39,12 @@ OPT_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 OPT_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 OPT         := $(OPT_$(VARIANT))
 ifeq ($(OPT),)
-$(error unknown VARIANT '$(VARIANT)': release, clang, debug, asan, ubsan, tsan or fuzz)
+$(error unknown VARIANT '$(VARIANT)': release, clang, debug, aarch64, asan, ubsan, tsan or fuzz)
 endif
 ifneq ($(filter asan ubsan tsan fuzz,$(VARIANT)),)
 OPT += -DLR_SANITIZED
 endif
-ifneq ($(filter release clang,$(VARIANT)),)
+ifneq ($(filter release clang aarch64,$(VARIANT)),)
 HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 endif
 
@@ -44,7 +55,7 @@ PACKAGES := libcjson openblas libpcre2-8 libutf8proc libxxhash
 ifeq ($(filter clean help format lint uninstall,$(MAKECMDGOALS)),)
 MISSING := $(shell for p in $(PACKAGES); do $(PKG_CONFIG) --exists $$p || echo $$p; done)
 ifneq ($(strip $(MISSING)),)
-$(error pkg-config does not find: $(strip $(MISSING)). scripts/quickstart.sh installs what is missing)
+$(error pkg-config does not find: $(strip $(MISSING)). $(if $(ROOT),scripts/aarch64.sh fetches,scripts/quickstart.sh installs) what is missing)
 endif
 endif
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
@@ -63,8 +74,9 @@ LIBS       = $(PKG_LIBS) -ldl -lm
 # ---- sources, by wildcard
 
 MACHINE := $(shell $(CC) -dumpmachine)
-ISA_DIRS := avx2 avx512 neon
-ISA_HERE := $(if $(filter x86_64-%,$(MACHINE)),avx2 avx512)
+ISA_X86  := avx2 avxvnni avx512 avx512vnni avx512bf16
+ISA_DIRS := $(ISA_X86) neon
+ISA_HERE := $(if $(filter x86_64-%,$(MACHINE)),$(ISA_X86)) $(if $(filter aarch64-%,$(MACHINE)),neon)
 ISA_SKIP := $(filter-out $(ISA_HERE),$(ISA_DIRS))
 LIB_SRC  := $(filter-out src/cli/% $(ISA_SKIP:%=src/kernel/%/%),$(wildcard src/*/*.c src/*/*/*.c))
 CLI_SRC     := $(wildcard src/cli/*.c)
@@ -148,7 +160,7 @@ clean:  ## removes build/ and ./llm-run
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+( [a-z]+)*):.*  ## (.*)/\1\t\3/p' Makefile | expand -t 18
-	@echo "Variables: VARIANT=release|clang|debug|asan|ubsan|tsan|fuzz CC CFLAGS LDFLAGS PREFIX DESTDIR ONLY JOBS FUZZ_SECONDS"
+	@echo "Variables: VARIANT=release|clang|debug|aarch64|asan|ubsan|tsan|fuzz CC CFLAGS LDFLAGS PREFIX DESTDIR ONLY JOBS FUZZ_SECONDS"
 
 # ---- rules
 
@@ -162,7 +174,11 @@ $(B)/flags: FORCE
 # Contraction would make the sum depend on the compiler; the ISA files say fma where they mean it.
 FP = -ffp-contract=off
 $(B)/obj/src/kernel/avx2/%.o:   ISA = -mavx2 -mfma -mf16c
-$(B)/obj/src/kernel/avx512/%.o: ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
+AVX512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
+$(B)/obj/src/kernel/avxvnni/%.o: ISA = -mavx2 -mfma -mf16c -mavxvnni
+$(B)/obj/src/kernel/avx512/%.o: ISA = $(AVX512)
+$(B)/obj/src/kernel/avx512vnni/%.o: ISA = $(AVX512) -mavx512vnni
+$(B)/obj/src/kernel/avx512bf16/%.o: ISA = $(AVX512) -mavx512bf16
 $(B)/obj/tests/%.o:    EXTRA = -Itests
 $(B)/obj/examples/%.o: ALL_FLAGS = $(BASE_FLAGS) -Iinclude $(CPPFLAGS) $(CFLAGS)
 

@@ -23,37 +23,15 @@ import statistics
 import subprocess
 import sys
 import time
-import venv
 
 import cgroup
 import disk
+import peers
 import program
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MIB = 1 << 20
 FIXED = 224 * MIB  # of a limit: what need not hold weights
-
-
-def read_lock():
-    """(packages, environment of their build) of peers.lock."""
-    with open(f"{HERE}/peers.lock", encoding="ascii") as f:
-        lines = [line.strip() for line in f if line.strip() and not line.startswith("#")]
-    packages = [line for line in lines if "==" in line]
-    return packages, dict(line.split("=", 1) for line in lines if "==" not in line)
-
-
-def peer_python(home):
-    """The Python of the peers' environment, which is made or brought up to date if need be."""
-    packages, flags = read_lock()
-    stamp, python = os.path.join(home, "peers.json"), os.path.join(home, "bin", "python")
-    wanted = json.dumps([packages, flags])
-    if cgroup.read_text(stamp) != wanted:
-        print(f"building {packages[0]} in {home}: minutes", file=sys.stderr)
-        venv.create(home, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-binary", "llama-cpp-python", *packages],
-                       check=True, env={**os.environ, **flags})
-        cgroup.write_text(stamp, wanted)
-    return python
 
 
 def read_ours(out):
@@ -71,7 +49,7 @@ def programs(a):
     """name -> (command, reader of its output)."""
     found = {"llm-run": (program.greedy(a, a.tokens, "-T", str(a.threads), "-c", "512", *a.more), read_ours)}
     if a.gguf:
-        found["llama.cpp"] = ([peer_python(a.venv), f"{HERE}/peer_llama.py", a.gguf, "--tokens", str(a.tokens), "--threads", str(a.threads)],
+        found["llama.cpp"] = ([peers.python(a.venv), f"{HERE}/peer_llama.py", a.gguf, "--tokens", str(a.tokens), "--threads", str(a.threads)],
                               read_peer)
     return found
 
@@ -110,7 +88,7 @@ class Bench:
         if not self.a.json:
             return
         facts = {"model": os.path.basename(os.path.normpath(self.a.model)), "weights": self.weights, "tokens": self.a.tokens,
-                 "threads": self.a.threads, "peers": read_lock()[0], "machine": machine(), "time": int(time.time()),
+                 "threads": self.a.threads, "peers": peers.read_lock()[0], "machine": machine(), "time": int(time.time()),
                  "summary": [summary(self.samples, limit, self.weights) for limit in limits_of(self.samples)],
                  "samples": self.samples, "disk": self.rates}
         with open(self.a.json, "w", encoding="ascii") as f:

@@ -42,6 +42,15 @@ def drop(path):
         os.close(fd)
 
 
+def take_back_memory(size):
+    """Touches and frees so much memory in huge pages: a virtual machine's host may have taken free pages, and would
+    first have to give them back (seen: 0.7 GB/s instead of 16)."""
+    with mmap.mmap(-1, (size + HUGE - 1) // HUGE * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        for at in range(0, len(memory), mmap.PAGESIZE):
+            memory[at] = 1
+
+
 def resident_share(path):
     """The share of the file's pages that are in the page cache, by mincore."""
     fd, size = os.open(path, os.O_RDONLY), os.path.getsize(path)

@@ -212,7 +212,9 @@ def check_format():
 def compile_flags(path):
     packages = ["libcjson", "openblas", "libpcre2-8", "libutf8proc", "libxxhash"]
     _, out = run(["pkg-config", "--cflags", *packages])
-    isa = {"avx2": "-mavx2 -mfma -mf16c", "avx512": "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c"}
+    avx512 = "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c"
+    isa = {"avx2": "-mavx2 -mfma -mf16c", "avxvnni": "-mavx2 -mfma -mf16c -mavxvnni", "avx512": avx512,
+           "avx512vnni": f"{avx512} -mavx512vnni", "avx512bf16": f"{avx512} -mavx512bf16"}
     extra = next((flags for name, flags in isa.items() if f"/{name}/" in path), "")
     return ["-std=gnu11", "-D_GNU_SOURCE", "-Iinclude", "-Isrc", *out.split(), *extra.split()]
 

@@ -5,7 +5,8 @@ usage: run_tests.py --build build/release [--only WORDS] [--kinds unit,kernel,go
                     [--jobs N] [--timeout SECONDS] [--totals FILE]
 
 Every program gets a process of its own, a fresh temporary folder (LR_TEST_TMP) and a timeout. A cmocka program that
-dies leaves some of its announced tests unreported: these count as failed. The last line is
+dies leaves some of its announced tests unreported: these count as failed. What was built for another processor runs under
+its emulator, where the build folder has a `root` with that processor's libraries (scripts/aarch64.sh). The last line is
 `N passed, M failed, K skipped`; exit status 1 if anything failed or nothing ran. With --totals the three numbers are
 added to those in FILE, so that a caller can sum several runs. Ctrl-C, SIGTERM and SIGHUP end what runs, and leave no folder.
 """
@@ -43,6 +44,12 @@ def environment(build, tmp):
         env.setdefault("LR_TEST_MATMUL", "native")  # OpenBLAS is not instrumented
     env["CMOCKA_MESSAGE_OUTPUT"] = "stdout"
     return env
+
+
+def emulator(build):
+    """What C programs are run by, with LR_TEST_EMULATED set; nothing where they are this processor's own."""
+    root = os.path.join(build, "root")
+    return ["qemu-aarch64", "-E", "LR_TEST_EMULATED=1", "-L", root] if os.path.isdir(root) else []
 
 
 def run_process(command, env, timeout):
@@ -89,7 +96,7 @@ def run_program(path, kind, build, timeout):
     result = Result(os.path.relpath(path, build))
     with tempfile.TemporaryDirectory(prefix="llm-run-test-") as tmp:
         env = environment(build, tmp)
-        command = [path]
+        command = [*emulator(build), path]
         if kind == "fuzz":
             command.append("tests/fuzz/corpus/" + os.path.basename(path).removeprefix("replay_"))
         elif kind == "examples":

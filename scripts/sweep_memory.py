@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs a model under every memory limit from far too little to plenty: same ids, or a clear refusal, and never more than allowed.
 
-usage: sweep_memory.py MODEL_DIR [--percent 5:120:5] [--runs-from 40] [--predictions] [--build build/release] [--timeout 300] [--json OUT]
-                       [-- OPTIONS OF llm-run]
+usage: sweep_memory.py MODEL_DIR [--percent 5:120:5] [--runs-from 40] [--predictions] [--repeat 1] [--build build/release]
+                       [--timeout 300] [--json OUT] [-- OPTIONS OF llm-run]
        sweep_memory.py MODEL_DIR --mem-limit-steps [FIRST:LAST]     (MiB, steps of one; no control groups, no root)
 
 The limits are shares of the weights, each set as a real memory control group (scripts/cgroup.py), the files dropped and shown
@@ -14,7 +14,8 @@ anything is wrong, 77 where control groups cannot be written.
 
 With --predictions each run fills its context, and what `--plan` says just before it, under the same limit and from rates measured anew,
 is compared with what comes of it. The peak must be predicted within 3 % or 16 MB; the speeds are printed as measured over predicted
-(load, prefill, decode), with the share that is within 15 %, and are no error: a machine may change its rates between the two.
+(load, prefill, decode), with the share that is within 15 %, and are no error: a machine may change its rates between the two. With
+--repeat each limit is run so many times, every run is checked, and the medians of the runs' ratios are printed.
 """
 import argparse
 import glob
@@ -63,9 +64,12 @@ def run_limited(a, limit, files):
         return cgroup.run_command(command(a, ["--mem-limit", str(limit)]), timeout=a.timeout)
     plan = planned(a, limit) if a.predictions else None
     disk.make_cold(files)
+    disk.take_back_memory(limit + (256 << 20))
     with cgroup.Group(limit) as group:
         run = cgroup.run_command(command(a), group, a.timeout)
-    run.plan = plan
+        run.plan, run.timings = plan, answer(run).get("timings")
+        if plan and plan["mode"] == "map":  # the first run reads the files in
+            run.timings = answer(cgroup.run_command(command(a), group, a.timeout)).get("timings")
     return run
 
 
@@ -79,13 +83,22 @@ def planned(a, limit):
 
 def prediction(run):
     """(peak measured - predicted in bytes, {speed: measured / predicted}); None where either is missing."""
-    plan, said = getattr(run, "plan", None), answer(run)
+    plan = getattr(run, "plan", None)
     if not plan or run.status != 0 or run.peak_anon is None:
         return None
-    ratios = {key: said["timings"][key] / plan["predicted"][key] for key in SPEEDS if plan["predicted"].get(key)}
+    ratios = {key: run.timings[key] / plan["predicted"][key] for key in SPEEDS if run.timings and plan["predicted"].get(key)}
     if plan["mode"] == "map":
-        ratios.pop("load_s", None)  # comes in during the first pass
+        ratios.pop("load_s", None)  # comes in during the first pass, so that speeds are those of a second run
     return run.peak_anon - plan["need"]["total"], ratios
+
+
+def median_prediction(runs):
+    """As prediction(), of several runs: the peak furthest off, the median of each speed's ratios."""
+    found = [p for p in map(prediction, runs) if p]
+    if not found:
+        return None
+    speeds = {key: statistics.median(f[1][key] for f in found) for key in SPEEDS if all(key in f[1] for f in found)}
+    return max((f[0] for f in found), key=abs), speeds
 
 
 def answer(run):
@@ -119,11 +132,12 @@ def check(run, limit, wanted, must_run):
         yield f"anonymous {run.peak_anon / MIB:.1f} MiB over the budget of {budget / MIB:.1f}"
 
 
-def cells(name, limit, run, wrong):
+def cells(name, limit, runs, wrong):
+    run = runs[0]
     memory = answer(run).get("memory", {})
     found = [f"{memory[key] / MIB:,.0f}" if key in memory else "-" for key in ("budget", "weights_pinned", "weights_streamed")]
     result = "wrong: " + "; ".join(wrong) if wrong else "same ids" if run.status == 0 else "refused"
-    compared = prediction(run)
+    compared = median_prediction(runs)
     if compared:
         result += f"; peak {compared[0] / MIB:+.1f} MiB, " + ", ".join(f"{key.rsplit('_', 1)[0]} {x:.2f}" for key, x in compared[1].items())
     return [name, f"{limit / MIB:,.0f}", found[0], f"{(run.peak_anon or 0) / MIB:,.1f}", found[1], found[2], f"{run.seconds:.1f}", result]
@@ -136,13 +150,14 @@ def sweep(a):
     rows, has_run = [], False
     print("| limit | MiB | budget | peak anonymous | pinned | streamed | s | result |\n" + "|---" * 8 + "|")
     for name, limit, must_run in limits:
-        run = run_limited(a, limit, files)
-        wrong = list(check(run, limit, wanted, must_run))
+        runs = [run_limited(a, limit, files) for _ in range(a.repeat)]
+        run, wrong = runs[0], [problem for one in runs for problem in check(one, limit, wanted, must_run)]
         if has_run and run.status == REFUSED:
             wrong.append("refused, but a smaller limit ran")
         has_run = has_run or run.status == 0
-        print("| " + " | ".join(cells(name, limit, run, wrong)) + " |", flush=True)
-        rows.append(dict(run.facts(), limit=limit, wrong=wrong, answer=answer(run), compared=prediction(run)))
+        print("| " + " | ".join(cells(name, limit, runs, wrong)) + " |", flush=True)
+        rows.append(dict(run.facts(), limit=limit, wrong=wrong, answer=answer(run), compared=median_prediction(runs),
+                         ratios=[p[1] for p in map(prediction, runs) if p]))
     return rows
 
 
@@ -170,6 +185,7 @@ def arguments():
     p.add_argument("--runs-from", type=int, default=40, metavar="PERCENT", help="from here on a refusal is wrong")
     p.add_argument("--mem-limit-steps", type=numbers(2), nargs="?", const=(), metavar="FIRST:LAST")
     p.add_argument("--predictions", action="store_true", help="fill the context; compare with --plan")
+    p.add_argument("--repeat", type=int, default=1, metavar="N", help="runs of each limit")
     p.add_argument("--timeout", type=float, default=300, help="seconds for one run")
     p.add_argument("--json", metavar="OUT")
     return program.options(p)

@@ -3,8 +3,8 @@
 #
 # Installs what only tests need, builds with gcc and with clang, runs the unit, kernel, golden and end-to-end tests, and the
 # unit, golden and fuzz-replay tests under AddressSanitizer and UndefinedBehaviorSanitizer. --full adds ThreadSanitizer,
-# the rest of the tests under the sanitizers, longer sweeps, lint, fuzzing (FUZZ_SECONDS for each target, default 120) and, as
-# root, a moment of strict overcommit.
+# the rest of the tests under the sanitizers, longer sweeps, lint, fuzzing (FUZZ_SECONDS for each target, default 120), on
+# x86-64 Debian a build for aarch64 and its tests under emulation and, as root, a moment of strict overcommit.
 # The last line is `N passed, M failed, K skipped`; a build counts as one test.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -20,6 +20,8 @@ esac
 require_linux
 needs="$BUILD_NEEDS$TEST_NEEDS"
 [ $full = 0 ] || needs="$needs$LINT_NEEDS"
+emulate=0
+if [ $full = 1 ] && [ "$(uname -m)" = x86_64 ] && command -v apt-get >/dev/null; then emulate=1 needs="$needs$AARCH64_NEEDS"; fi
 install_missing "$needs" || exit 1
 
 work=$(mktemp -d)
@@ -91,6 +93,11 @@ else
     variant asan unit,kernel,golden,fuzz,examples,e2e "$jobs"
     variant ubsan unit,kernel,golden,fuzz,examples,e2e "$jobs"
     variant tsan unit,kernel,golden,examples,e2e "$jobs"
+    if [ $emulate = 1 ]; then
+        single "libraries for aarch64" scripts/aarch64.sh && variant aarch64 unit,kernel,golden "$jobs"
+    else
+        echo "skipped aarch64: its emulation is set up for Debian on x86-64"
+    fi
     single "lint" python3 scripts/lint.py
     single "build fuzz" make -j"$jobs" VARIANT=fuzz fuzzers
     python3 scripts/run_fuzz.py --build build/fuzz --seconds "${FUZZ_SECONDS:-120}" --jobs "$jobs" --totals "$totals"

@@ -116,9 +116,9 @@ const struct option_row option_table[OPT_COUNT] = {
                      .common = true, .help = "threads (default: the cores that this process may use)"},
     [OPT_MATMUL] = {"matmul", 0, GROUP_MACHINE, KIND_CHOICE, AT(matmul), "WAY", "auto|native|blas",
                     .help = "how a prompt's matrix products are done (default auto)"},
-    [OPT_ISA] =
-        {"isa", 0, GROUP_MACHINE, KIND_TEXT, AT(isa), "NAME",
-         .help = "no kernels above this instruction set: generic, avx2, avx512 (default: the best there is)"},
+    [OPT_ISA] = {"isa", 0, GROUP_MACHINE, KIND_TEXT, AT(isa), "NAME",
+                 .help = "no kernels above this instruction set: generic, neon, avx2, avxvnni, avx512, "
+                         "avx512vnni, avx512bf16 (default: the best there is)"},
 
     [OPT_JSON] = {"json", 0, GROUP_OUTPUT, KIND_FLAG, AT(json), .common = true,
                   .help = "one JSON object on stdout, errors too"},

@@ -15,8 +15,8 @@
 struct product {
     const struct matmul *m;
     const struct tensor_view *w;
-    const float *bias, *x;
-    size_t n_x;
+    const float *bias;
+    const struct matmul_input *in;
     float *out;
     size_t ld_out;
     size_t piece; /* rows of a task */
@@ -28,9 +28,9 @@ static bool wants_blas(const struct kernel_table *kernels, enum matmul_mode mode
 }
 
 enum lr_status matmul_open(const struct kernel_table *kernels, struct threads *threads, enum matmul_mode mode,
-                           struct matmul *out, struct lr_error *err) {
+                           bool precise, struct matmul *out, struct lr_error *err) {
     struct blas *blas = NULL;
-    *out = (struct matmul){.kernels = kernels, .threads = threads, .mode = MATMUL_NATIVE};
+    *out = (struct matmul){.kernels = kernels, .threads = threads, .mode = MATMUL_NATIVE, .precise = precise};
     if (wants_blas(kernels, mode)) LR_TRY(blas_open(kernels, threads, &blas, err));
     out->blas = blas;
     if (blas) out->mode = mode;
@@ -59,9 +59,45 @@ static size_t native_piece(const struct tensor_view *w, size_t n_x, uint32_t thr
     return (size_t)(rows < step ? step : rows - rows % step);
 }
 
+/* ---- preparing activations */
+
+struct preparation {
+    kernel_prepare_fn *prepare;
+    const float *x;
+    char *out;
+    size_t k;
+};
+
+static void prepare_one(void *ctx, uint32_t task, uint32_t thread) {
+    (void)thread;
+    const struct preparation *p = ctx;
+    p->prepare(p->x + task * p->k, p->k, p->out + task * KERNEL_PREPARED_BYTES(p->k));
+}
+
+void matmul_prepare(const struct matmul *m, enum lr_dtype dtype, const float *x, size_t n_x, size_t k,
+                    void *room, struct matmul_input *out) {
+    *out = (struct matmul_input){.x = x, .n_x = n_x};
+    struct preparation p = {m->kernels->prepare[dtype], x, room, k};
+    if (!p.prepare || m->precise || m->mode == MATMUL_BLAS || k < KERNEL_REDUCED_FROM) return;
+    threads_run(m->threads, (uint32_t)n_x, prepare_one, &p);
+    out->prepared = room;
+}
+
+/* ---- products */
+
 static void add_bias(const struct product *p, size_t first, size_t n) {
-    for (size_t i = 0; i < p->n_x; i++)
+    for (size_t i = 0; i < p->in->n_x; i++)
         p->m->kernels->add(p->out + i * p->ld_out + first, p->bias + first, n);
+}
+
+static void run_native(const struct product *p, size_t first, size_t n) {
+    const struct tensor_view *w = p->w;
+    const struct kernel_table *t = p->m->kernels;
+    const char *rows = (const char *)w->data + first * w->cols * lr_dtype_size(w->dtype);
+    if (p->in->prepared)
+        t->dot_prepared[w->dtype](rows, n, w->cols, p->in->prepared, p->in->n_x, p->out + first, p->ld_out);
+    else
+        t->dot[w->dtype](rows, n, w->cols, p->in->x, w->cols, p->in->n_x, p->out + first, p->ld_out);
 }
 
 static void run_piece(void *ctx, uint32_t task, uint32_t thread) {
@@ -69,17 +105,17 @@ static void run_piece(void *ctx, uint32_t task, uint32_t thread) {
     const struct tensor_view *w = p->w;
     size_t first = task * p->piece, n = w->rows - first < p->piece ? w->rows - first : p->piece;
     if (p->blas)
-        blas_rows(p->m->blas, thread, w, first, n, p->x, p->n_x, p->out, p->ld_out);
+        blas_rows(p->m->blas, thread, w, first, n, p->in->x, p->in->n_x, p->out, p->ld_out);
     else
-        p->m->kernels->dot[w->dtype]((const char *)w->data + first * w->cols * lr_dtype_size(w->dtype), n,
-                                     w->cols, p->x, w->cols, p->n_x, p->out + first, p->ld_out);
+        run_native(p, first, n);
     if (p->bias) add_bias(p, first, n);
 }
 
-void matmul_run(const struct matmul *m, const struct tensor_view *w, const float *bias, const float *x,
-                size_t n_x, float *out, size_t ld_out) {
+void matmul_run(const struct matmul *m, const struct tensor_view *w, const float *bias,
+                const struct matmul_input *in, float *out, size_t ld_out) {
+    size_t n_x = in->n_x;
     if (n_x == 0 || w->rows == 0) return;
-    struct product p = {.m = m, .w = w, .bias = bias, .x = x, .n_x = n_x, .ld_out = ld_out};
+    struct product p = {.m = m, .w = w, .bias = bias, .in = in, .ld_out = ld_out};
     p.out = out;
     bool want_blas = m->mode == MATMUL_BLAS || (m->mode == MATMUL_AUTO && n_x >= m->kernels->blas_from);
     p.piece = want_blas ? blas_piece(w, n_x) : 0;

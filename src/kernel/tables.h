@@ -8,6 +8,7 @@
 #define KERNEL_DECLARE(isa)                                                                                  \
     kernel_widen_fn widen_f32_##isa, widen_f16_##isa, widen_bf16_##isa;                                      \
     kernel_dot_fn dot_f32_##isa, dot_f16_##isa, dot_bf16_##isa;                                              \
+    kernel_quantise_fn quantise_q8_##isa, quantise_q4_##isa;                                                 \
     kernel_rms_norm_fn rms_norm_##isa;                                                                       \
     kernel_rope_fn rope_##isa;                                                                               \
     kernel_gate_fn silu_mul_##isa, gelu_mul_##isa, gelu_tanh_mul_##isa, relu_mul_##isa;                      \
@@ -18,10 +19,24 @@
     kernel_merge_fn merge_##isa;                                                                             \
     kernel_finish_fn finish_##isa
 
+#define KERNEL_DECLARE_QUANT(isa)                                                                            \
+    kernel_quant_x_fn quant_x_##isa;                                                                         \
+    kernel_quant_dot_fn quant_dot_q8_##isa, quant_dot_q4_##isa
+#define KERNEL_DECLARE_REDUCED(isa)                                                                          \
+    kernel_prepare_fn prepare_bf16_##isa;                                                                    \
+    kernel_dot_prepared_fn dot_prepared_bf16_##isa
+
 KERNEL_DECLARE(generic);
+KERNEL_DECLARE_QUANT(generic);
 #if defined(__x86_64__)
 KERNEL_DECLARE(avx2);
 KERNEL_DECLARE(avx512);
+KERNEL_DECLARE_QUANT(avx2);
+KERNEL_DECLARE_QUANT(avxvnni);
+KERNEL_DECLARE_QUANT(avx512vnni);
+KERNEL_DECLARE_REDUCED(avx512bf16);
+#elif defined(__aarch64__)
+KERNEL_DECLARE(neon);
 #endif
 
 #endif

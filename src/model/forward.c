@@ -38,6 +38,10 @@ enum lr_status forward_work_init(struct arena *arena, const struct model_spec *s
     LR_TRY(take(arena, 1, rope_pairs(s), "rotary frequencies", &out->inv_freq, err));
     LR_TRY(take(arena, chunk, rope_pairs(s), "rotary cosines", &out->cosines, err));
     LR_TRY(take(arena, chunk, rope_pairs(s), "rotary sines", &out->sines, err));
+    uint64_t widest = s->ffn_dim > spec_q_dim(s) ? s->ffn_dim : spec_q_dim(s);
+    if (widest < s->dim) widest = s->dim;
+    LR_TRY(arena_alloc(arena, chunk * KERNEL_PREPARED_BYTES(widest), "prepared activations", &out->prepared,
+                       err));
     LR_TRY(take(arena, threads, out->attention_step, "work space of attention", &out->attention, err));
     LR_TRY(take(arena, (uint64_t)s->heads * (positions / KERNEL_KV_SPAN + 1),
                 kernel_attention_state(s->head_dim), "spans of attention", &out->spans, err));
@@ -76,16 +80,17 @@ static void rotate(const struct model *m, struct forward_work *w, const struct f
                     w->sines + i * pairs);
 }
 
-/* Logits of the `n` tokens in work->normed for the rows on loan: in equal parts for which there is room. */
+/* Logits of the tokens of `in` for the rows on loan: in equal parts for which there is room. */
 static void give_logits(const struct model *m, struct forward_work *w, const struct forward_pass *pass,
-                        const struct loan *loan, uint32_t n) {
+                        const struct loan *loan, const struct matmul_input *in) {
+    uint32_t n = (uint32_t)in->n_x;
     uint64_t rows = loan->view.rows, row = units_row_bytes(loan->record), most = w->n_logits / n;
     uint64_t parts = (rows + most - 1) / most, each = (rows + parts - 1) / parts;
     struct tensor_view part = loan->view;
     for (uint64_t at = 0; at < rows; at += part.rows) {
         part.data = (const char *)loan->view.data + at * row;
         part.rows = rows - at < each ? rows - at : each;
-        matmul_run(m->matmul, &part, NULL, w->normed, n, w->logits, part.rows);
+        matmul_run(m->matmul, &part, NULL, in, w->logits, part.rows);
         struct logits_block block = {w->logits, pass->position + pass->n - n, n, (uint32_t)(loan->first + at),
                                      (uint32_t)part.rows};
         pass->on_logits(pass->ctx, &block);
@@ -102,9 +107,11 @@ static enum lr_status head(const struct model *m, struct forward_work *w, const 
     for (uint32_t i = 0; i < n; i++)
         m->matmul->kernels->rms_norm(w->x + (size_t)(pass->n - n + i) * dim, m->final_norm, m->spec->norm_eps,
                                      dim, w->normed + (size_t)i * dim);
+    struct matmul_input in;
+    matmul_prepare(m->matmul, m->binding->head->dtype, w->normed, n, dim, w->prepared, &in);
     struct loan loan = store_lend(m->binding->head);
     loan.most_rows = w->n_logits / n;
-    while (store_next(m->store, &loan, &status, err)) give_logits(m, w, pass, &loan, n);
+    while (store_next(m->store, &loan, &status, err)) give_logits(m, w, pass, &loan, &in);
     return status;
 }
 

@@ -18,6 +18,7 @@ struct forward_work {
     float *q, *attended;    /* [chunk, heads x head_dim] */
     float *k, *v;           /* [chunk, kv_heads x head_dim] */
     float *gate, *up;       /* [chunk, ffn_dim] */
+    void *prepared;         /* [chunk, KERNEL_PREPARED_BYTES(widest)]: activations for one product */
     float *logits;          /* [n_logits]: of one token all, of a chunk some ids at a time */
     uint64_t n_logits;      /* at least vocab, and chunk */
     float *inv_freq;        /* [pairs] */

@@ -23,8 +23,8 @@ enum lr_status model_open(const struct model_spec *spec, const struct binding *b
 void model_close(struct model *m);
 
 /* out [n_x, rows] = product of the matrix `t` with x [n_x, cols], plus bias [rows] unless NULL: piece by
- * piece as the store lends it. Fails as store_next() does. */
+ * piece as the store lends it. `room` is matmul_prepare()'s. Fails as store_next() does. */
 enum lr_status model_multiply(const struct model *m, const struct tensor_record *t, const float *bias,
-                              const float *x, size_t n_x, float *out, struct lr_error *err);
+                              const float *x, size_t n_x, void *room, float *out, struct lr_error *err);
 
 #endif

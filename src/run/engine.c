@@ -69,7 +69,7 @@ static enum lr_status open_machine(struct lr_engine *e, struct lr_error *err) {
     LR_TRY(threads_create(e->options.threads ? (uint32_t)e->options.threads : cpu.usable, &e->threads, err));
     enum matmul_mode mode = modes[e->options.matmul];
     e->with_products = memory_own_anonymous() + matmul_memory(kernels, mode, threads_count(e->threads));
-    return matmul_open(kernels, e->threads, mode, &e->matmul, err);
+    return matmul_open(kernels, e->threads, mode, e->options.precise, &e->matmul, err);
 }
 
 /* Without files: what the configuration asks for, if that agrees with what an index says. */

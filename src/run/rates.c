@@ -16,15 +16,15 @@
 #define DISK_SECONDS    0.18
 #define DISK_MEMORY     (UINT64_C(32) << 20) /* that it is measured into */
 #define PRODUCT_SECONDS 0.03
-#define PREFILL_SECONDS 0.02
+#define PREFILL_SECONDS 0.03
 #define KEPT_SECONDS    (24 * 3600)
 #define MAX_KEPT        4096u
 #define PRODUCT_BYTES   (UINT64_C(192) << 20) /* more than the caches hold */
 #define LEAST_BYTES     (UINT64_C(16) << 20)
-#define PREFILL_TOKENS  256u
-#define PREFILL_SHARE   8u  /* of the rows one in so many, or more ... */
-#define PREFILL_WORK    2e9 /* ... so that a pass has no more multiply-adds, or large models would take long */
-#define PASS_ALIGN      64u
+#define PREFILL_TOKENS  128u
+#define PREFILL_WORK                                                                                         \
+    1.5e9 /* multiply-adds of a pass at most: with rows left out, or large models would take long */
+#define PASS_ALIGN 64u
 
 enum { MAX_MATRICES = 16, MAX_PASSES = 64 };
 
@@ -185,6 +185,7 @@ struct trial {
     size_t tokens;
     uint64_t widest, longest; /* floats of an activation, and of what comes of it */
     float *x, *out;           /* [tokens] of each */
+    void *room;               /* [tokens, KERNEL_PREPARED_BYTES(widest)] */
 };
 
 static uint64_t view_bytes(const struct tensor_view *w) {
@@ -205,10 +206,12 @@ static double pass_seconds(const struct trial *t, size_t n_x, size_t share, uint
     double start = clock_now();
     for (size_t i = 0; i < t->n; i++) {
         struct tensor_view w = t->layer[i];
+        struct matmul_input in;
         w.rows = (w.rows + share - 1) / share;
         if (*at + view_bytes(&w) > t->bytes) *at = 0;
         w.data = t->block + *at;
-        matmul_run(t->m, &w, NULL, t->x, n_x, t->out, w.rows);
+        matmul_prepare(t->m, w.dtype, t->x, n_x, w.cols, t->room, &in);
+        matmul_run(t->m, &w, NULL, &in, t->out, w.rows);
         *at += (view_bytes(&w) + PASS_ALIGN - 1) / PASS_ALIGN * PASS_ALIGN;
     }
     return clock_now() - start;
@@ -219,16 +222,17 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The median of the passes that `seconds` allow, but the first, which finds threads asleep. */
+/* The (lower) median of at least two passes that `seconds` allow, but the first, which finds threads asleep.
+ */
 static double median_pass(const struct trial *t, size_t n_x, size_t share, double seconds) {
     double found[MAX_PASSES], end = clock_now() + seconds;
     uint64_t at = 0;
     size_t n = 0;
     pass_seconds(t, n_x, share, &at);
     do found[n++] = pass_seconds(t, n_x, share, &at);
-    while (n < MAX_PASSES && clock_now() < end);
+    while (n < 2 || (n < MAX_PASSES && clock_now() < end));
     qsort(found, n, sizeof *found, ascending);
-    return found[n / 2];
+    return found[(n - 1) / 2];
 }
 
 /* What a pass over one in `share` rows meets: bytes, and weights. */
@@ -251,7 +255,6 @@ static void measure_products(const struct trial *t, double *v) {
     double bytes, weights, tokens = (double)t->tokens;
     count_pass(t, 1, &bytes, &weights);
     size_t share = share_for(bytes, (double)PRODUCT_BYTES), fewer = share_for(weights * tokens, PREFILL_WORK);
-    if (fewer < PREFILL_SHARE) fewer = PREFILL_SHARE;
     count_pass(t, share, &bytes, &weights);
     v[0] = bytes / median_pass(t, 1, share, PRODUCT_SECONDS);
     count_pass(t, fewer, &bytes, &weights);
@@ -277,10 +280,11 @@ static void fit_memory(struct trial *t, uint64_t room) {
 static enum lr_status measure_processor(struct lr_engine *e, struct trial *t, double *v,
                                         struct lr_error *err) {
     fit_memory(t, planning_available(e));
-    uint64_t floats = t->tokens * (t->widest + t->longest);
+    uint64_t floats = t->tokens * (t->widest + t->longest), room = KERNEL_PREPARED_BYTES(t->widest);
     char *block = lr_malloc(t->bytes);
     t->x = lr_malloc(floats * sizeof *t->x);
-    bool ok = block && t->x;
+    t->room = lr_malloc(t->tokens * room);
+    bool ok = block && t->x && t->room;
     if (ok) {
         memset(block, 0x3C, t->bytes); /* small normal numbers in each dtype */
         for (uint64_t i = 0; i < floats; i++) t->x[i] = 1;
@@ -290,6 +294,7 @@ static enum lr_status measure_processor(struct lr_engine *e, struct trial *t, do
     }
     lr_free(block);
     lr_free(t->x);
+    lr_free(t->room);
     return ok ? LR_OK : lr_fail_memory(err, "a short measurement", t->bytes + floats * sizeof *t->x);
 }
 
@@ -300,9 +305,9 @@ static void name_products(const struct lr_engine *e, const struct trial *t, char
         const uint64_t shape[] = {t->layer[i].dtype, t->layer[i].rows, t->layer[i].cols};
         hash = XXH3_64bits_withSeed(shape, sizeof shape, hash);
     }
-    snprintf(out, size, "cpu-%s%s-%u-%016llx", e->matmul.kernels->name,
-             e->matmul.mode == MATMUL_BLAS ? "-blas" : "", threads_count(e->threads),
-             (unsigned long long)hash);
+    snprintf(out, size, "cpu-%s%s%s-%u-%016llx", e->matmul.kernels->name,
+             e->matmul.mode == MATMUL_BLAS ? "-blas" : "", e->matmul.precise ? "-precise" : "",
+             threads_count(e->threads), (unsigned long long)hash);
 }
 
 enum lr_status rates_measure(struct lr_engine *e, struct lr_error *err) {

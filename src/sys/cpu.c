@@ -6,8 +6,10 @@
 #include <sched.h>
 #include <stdio.h>
 
-#ifdef __x86_64__
+#if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 /* ---- features */
@@ -37,16 +39,27 @@ uint32_t cpu_features_from(const struct cpu_id *id) {
     return features;
 }
 
+/* Bit numbers: Linux, arch/arm64, the ABI of the ELF hwcaps. */
+uint32_t cpu_features_from_arm(uint64_t hwcap, uint64_t hwcap2) {
+    const uint64_t neon = BIT(1), dot_product = BIT(20), i8mm = BIT(13);
+    if (!(hwcap & neon)) return 0;
+    return CPU_NEON | (hwcap & dot_product ? CPU_DOTPROD : 0u) | (hwcap2 & i8mm ? CPU_I8MM : 0u);
+}
+
 uint32_t cpu_features(void) {
+#if defined(__x86_64__)
     struct cpu_id id = {0};
-#ifdef __x86_64__
     uint32_t eax, ebx, ecx, edx, subleaves;
     if (__get_cpuid(1, &eax, &ebx, &id.leaf1_ecx, &edx) && all(id.leaf1_ecx, BIT(27)))
         __asm__ __volatile__("xgetbv" : "=a"(id.xcr0), "=d"(edx) : "c"(0));
     if (__get_cpuid_count(7, 0, &subleaves, &id.leaf7_ebx, &id.leaf7_ecx, &edx) && subleaves >= 1)
         __get_cpuid_count(7, 1, &id.leaf7_1_eax, &ebx, &ecx, &edx);
-#endif
     return cpu_features_from(&id);
+#elif defined(__aarch64__)
+    return cpu_features_from_arm(getauxval(AT_HWCAP), getauxval(AT_HWCAP2));
+#else
+    return 0;
+#endif
 }
 
 /* ---- processors */

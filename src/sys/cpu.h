@@ -11,7 +11,10 @@ enum cpu_feature {
     CPU_AVX512 = 1u << 1, /* F, BW, DQ, VL */
     CPU_AVX512_BF16 = 1u << 2,
     CPU_AVX512_VNNI = 1u << 3,
-    CPU_AVX_VNNI = 1u << 4
+    CPU_AVX_VNNI = 1u << 4,
+    CPU_NEON = 1u << 5,
+    CPU_DOTPROD = 1u << 6, /* int8 products of NEON, by fours */
+    CPU_I8MM = 1u << 7     /* and by matrices of 2 x 8 */
 };
 
 struct cpu_info {
@@ -25,12 +28,13 @@ struct cpu_info {
 };
 
 /* Reads the facts; topology, quota and name below `root` ("" for the machine itself, else a fixture tree);
- * features come from cpuid, affinity from the process, or where root is not "" from the fixture's
+ * features come from the processor, affinity from the process, or where root is not "" from the fixture's
  * proc/self/status (`Cpus_allowed_list`). What is missing or damaged counts as not limited, one processor
  * where even their number is not told. LR_EMEMORY only. */
 enum lr_status cpu_read(const char *root, struct cpu_info *out, struct lr_error *err);
 
-/* The features of this processor alone, straight from cpuid; 0 where it is not an x86-64. */
+/* The features of this processor alone: from cpuid on x86-64, as the system tells them on aarch64, 0 on
+ * others. */
 uint32_t cpu_features(void);
 
 /* The words of cpuid that the features are in, and the pure function over them. */
@@ -39,5 +43,7 @@ struct cpu_id {
     uint32_t xcr0; /* the register states that the operating system saves; 0 where xgetbv is not there */
 };
 uint32_t cpu_features_from(const struct cpu_id *id);
+/* The same of aarch64's two words, AT_HWCAP and AT_HWCAP2. */
+uint32_t cpu_features_from_arm(uint64_t hwcap, uint64_t hwcap2);
 
 #endif

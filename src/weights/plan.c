@@ -6,7 +6,7 @@
 #include "weights/place.h"
 #include "weights/predict.h"
 
-#define CHUNK        128u /* tokens of a prompt in one pass */
+#define CHUNK        128u
 #define CHUNK_STREAM 512u /* where weights are read again in each pass, and up to ... */
 #define CHUNK_MOST                                                                                           \
     4096u               /* ... this while that takes longer than the products, if it costs no more than ... */
@@ -88,17 +88,20 @@ static uint32_t greatest_context(const struct plan_facts *f, enum lr_load mode, 
     return low;
 }
 
+/* Tokens of a prompt in one pass: the usual, and the fewer where memory is short; multiples of what the
+ * kernels take at once, 6 or 4 activations. */
+static const uint32_t chunks[] = {CHUNK, 72, 36, 12, 1};
+
 static uint32_t smaller(uint32_t a, uint32_t b) {
     return a < b ? a : b;
 }
 
 /* The usual chunk, or the largest smaller one with which anything fits. */
 static uint32_t choose_chunk(const struct plan_facts *f, enum lr_load mode, uint32_t context) {
-    static const uint32_t smaller_ones[] = {CHUNK, 32, 8, 1};
     if (f->chunk) return f->chunk;
-    for (size_t i = 0; i < sizeof smaller_ones / sizeof *smaller_ones; i++)
-        if (fits(f, mode, context, smaller_ones[i])) return smaller_ones[i];
-    return CHUNK;
+    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++)
+        if (fits(f, mode, context, chunks[i])) return chunks[i];
+    return chunks[0];
 }
 
 /* Streaming, one pass over the weights serves a whole chunk: a larger one, where it takes little from the
@@ -120,7 +123,6 @@ static uint32_t widen_chunk(const struct plan_facts *f, uint32_t context, uint32
 static uint32_t choose_context(const struct plan_facts *f, enum lr_load mode) {
     if (f->wanted) return f->wanted;
     uint32_t most = smaller(f->limit, f->maximum), context = 0;
-    static const uint32_t chunks[] = {CHUNK, 32, 8, 1};
     for (size_t i = 0; i < sizeof chunks / sizeof *chunks && !context; i++)
         context = greatest_context(f, mode, f->chunk ? f->chunk : chunks[i], most);
     return context;

@@ -9,27 +9,23 @@
 /* The weights of a pass take so much longer than the same products in a block of memory: they are mapped in
  * small pages, and some of the block is found in a cache (measured: 1.04 to 1.15). */
 #define PASS_FACTOR 1.08
-/* Attention, and all that is no product of a weight, beside the products of a prompt (measured: 1.03 to 1.2).
- */
-#define PREFILL_FACTOR 1.06
-/* What the disk gives while products run on the same processors (measured: 0.90 to 0.94 of its rate alone).
- */
-#define STREAM_SHARE 0.92
-/* A ring of fewer bytes does not keep a disk busy (measured: 6.6 MB gave 0.7 to 0.9 of the rate, 12 MB 0.96).
- */
-#define BUSY_RING 8e6
-/* Bytes a second of memory that the system clears before it is pinned. */
-#define CLEAR_RATE 12e9
+/* Products whose weights are handed over by a ring, row block by row block, beside those of mapped weights
+ * (measured: 1.04 to 1.1). */
+#define HANDED_FACTOR 1.05
+/* What the disk gives while products run on the same processors: this share of its rate alone. A small ring
+ * holds up both the disk and the products, as each of its bytes waits for the other side (measured: 6 MB 0.66
+ * of the rate, 11 MB 0.8, 20 MB 0.84, 45 MB 0.9, 80 MB 0.94). */
+#define STREAM_SHARE  0.94
+#define WAITING_BYTES 2.3e6
+/* Bytes a second of memory that the system clears before it is pinned, beside the reading (measured over a
+ * sweep of pins from 24 to 570 MB). */
+#define CLEAR_RATE 6.8e9
 /* What reading a tokenizer's files takes for each byte that it holds afterwards, and starting at all. */
 #define TOKENIZER_RATE 130e6
-#define START_SECONDS  0.02
+#define START_SECONDS  0.005
 
 static double greater(double a, double b) {
     return a > b ? a : b;
-}
-
-static double lesser(double a, double b) {
-    return a < b ? a : b;
 }
 
 /* Multiply-adds for one token: of the layers, and of the head. */
@@ -50,19 +46,24 @@ bool predict_disk_is_slower(const struct plan_facts *f, uint64_t streamed, uint3
     return r->disk > 0 && r->prefill > 0 && (double)streamed / r->disk > (layers * chunk + head) / r->prefill;
 }
 
+/* Seconds that a pass of n tokens takes for its products: weights come from memory once, and are multiplied
+ * with each token. */
+static double products_seconds(const struct plan_facts *f, double n) {
+    const struct plan_rates *r = &f->rates;
+    double layers, head, token = (double)place_pass_bytes(f) * PASS_FACTOR / r->product;
+    count_work(f, &layers, &head);
+    return token + LAYER_SECONDS * f->layers + (n > 1 ? (layers * n + head) / r->prefill : 0);
+}
+
 void predict_speed(const struct plan_facts *f, struct lr_plan *p) {
     const struct plan_rates *r = &f->rates;
-    double rate = r->disk * STREAM_SHARE * lesser(1, (double)p->ring / BUSY_RING);
-    double disk = p->streamed ? (double)p->streamed / (rate > 0 ? rate : 1) : 0;
-    double token = (double)place_pass_bytes(f) * PASS_FACTOR / (r->product > 0 ? r->product : 1), layers,
-           head;
-    count_work(f, &layers, &head);
-    bool disk_known = rate > 0 || !p->streamed;
-    if (r->product > 0 && disk_known) p->decode_tok_s = 1 / greater(disk, token + LAYER_SECONDS * f->layers);
-    if (r->prefill > 0 && r->product > 0 && disk_known) {
-        double chunk = p->chunk, work = (layers * chunk + head) * PREFILL_FACTOR / r->prefill;
-        p->prefill_tok_s = chunk / greater(disk, greater(work, token));
-    }
+    double ring = (double)p->ring, waiting = p->streamed ? ring / (ring + WAITING_BYTES) : 1;
+    double disk = r->disk > 0 ? (double)p->streamed / (r->disk * STREAM_SHARE * waiting) : 0;
+    double handed = p->streamed ? HANDED_FACTOR / waiting : 1;
+    bool disk_known = r->disk > 0 || !p->streamed;
+    if (r->product > 0 && disk_known) p->decode_tok_s = 1 / greater(disk, products_seconds(f, 1));
+    if (r->prefill > 0 && r->product > 0 && disk_known)
+        p->prefill_tok_s = p->chunk / greater(disk, products_seconds(f, p->chunk) * handed);
     uint64_t load = p->mode == LR_LOAD_MAP ? f->cold : p->pins;
     if (r->disk > 0 || !load)
         p->load_s = START_SECONDS + (double)f->tokenizer / TOKENIZER_RATE +

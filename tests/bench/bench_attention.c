@@ -79,7 +79,7 @@ static double product_rate(struct bench *b) {
         double start = clock_now();
         for (size_t j = 0; j < 8; j++) {
             struct tensor_view w = {b->pool + j * 2048 * 2048 * 4, LR_F32, 2048, 2048};
-            matmul_run(&b->matmul, &w, NULL, b->x, CHUNK, b->out, w.rows);
+            matmul_run(&b->matmul, &w, NULL, &(struct matmul_input){b->x, CHUNK, NULL}, b->out, w.rows);
         }
         best = fmax(best, core_rate(b, 8 * 2.0 * 2048 * 2048 * CHUNK, start));
     }
@@ -189,7 +189,7 @@ int main(int argc, char **argv) {
     const char *only = argc > 4 ? argv[4] : "all";
     ensure(threads_create(argc > 1 ? (uint32_t)atoi(argv[1]) : 2, &threads, &err) == LR_OK, "no threads");
     ensure(kernel_select(cpu_features(), argc > 3 ? argv[3] : NULL, &kernels, &err) == LR_OK, "no such isa");
-    ensure(matmul_open(kernels, threads, MATMUL_NATIVE, &b.matmul, &err) == LR_OK, "no products");
+    ensure(matmul_open(kernels, threads, MATMUL_NATIVE, true, &b.matmul, &err) == LR_OK, "no products");
     b.pool = mmap(NULL, POOL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     b.x = aligned_alloc(64, (size_t)CHUNK * 2048 * sizeof *b.x);
     b.out = aligned_alloc(64, (size_t)CHUNK * 2048 * sizeof *b.out);

@@ -25,11 +25,18 @@ struct bench {
     struct threads *threads;
     char *pool; /* [POOL_BYTES] */
     float *x, *out;
+    void *room;     /* for prepared activations */
     const char *at; /* where read_task begins */
 };
 
 typedef long long quad __attribute__((vector_size(32)));
 static volatile long long sink;
+
+static void multiply(struct bench *b, const struct matmul *m, const struct tensor_view *w, size_t n_x) {
+    struct matmul_input in;
+    matmul_prepare(m, w->dtype, b->x, n_x, w->cols, b->room, &in);
+    matmul_run(m, w, NULL, &in, b->out, w->rows);
+}
 
 static void read_task(void *ctx, uint32_t task, uint32_t thread) {
     (void)thread;
@@ -63,7 +70,7 @@ static void best_decode(struct bench *b, const struct matmul *m, struct tensor_v
         double start = clock_now();
         for (size_t j = 0; j < in_window; j++) {
             w.data = b->pool + from + j * bytes;
-            matmul_run(m, &w, NULL, b->x, 1, b->out, w.rows);
+            multiply(b, m, &w, 1);
         }
         double middle = clock_now();
         read_tasks(b, POOL_BYTES - from - window, window);
@@ -100,7 +107,7 @@ static double best_flops(struct bench *b, const struct matmul *m, struct tensor_
     for (int i = 0; i < PASSES; i++) {
         double start = cpu_seconds();
         w.data = b->pool + (size_t)i * w.rows * w.cols * 4;
-        matmul_run(m, &w, NULL, b->x, n_x, b->out, w.rows);
+        multiply(b, m, &w, n_x);
         best = fmax(best, 2.0 * (double)(w.rows * w.cols * n_x) / (cpu_seconds() - start));
     }
     return best;
@@ -122,8 +129,8 @@ static void prefill(struct bench *b, const struct matmul *native, const struct m
 static void run_table(struct bench *b, const struct kernel_table *t, const char *what) {
     struct lr_error err;
     struct matmul native, blas;
-    if (matmul_open(t, b->threads, MATMUL_NATIVE, &native, &err) != LR_OK ||
-        matmul_open(t, b->threads, MATMUL_BLAS, &blas, &err) != LR_OK) {
+    if (matmul_open(t, b->threads, MATMUL_NATIVE, false, &native, &err) != LR_OK ||
+        matmul_open(t, b->threads, MATMUL_BLAS, false, &blas, &err) != LR_OK) {
         fprintf(stderr, "%s\n", err.message);
         exit(1);
     }
@@ -134,19 +141,20 @@ static void run_table(struct bench *b, const struct kernel_table *t, const char 
 }
 
 int main(int argc, char **argv) {
-    static const char *const names[] = {"avx512", "avx2", "generic"};
+    static const char *const names[] = {"avx512bf16", "avx512", "avx2", "generic"};
     struct lr_error err;
     struct bench b = {0};
     const char *what = argc > 2 ? argv[2] : "";
     if (threads_create(argc > 1 ? (uint32_t)atoi(argv[1]) : 2, &b.threads, &err) != LR_OK) return 1;
     b.pool = mmap(NULL, POOL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     b.x = aligned_alloc(64, 512 * 8192 * sizeof *b.x);
+    b.room = aligned_alloc(64, 512 * KERNEL_PREPARED_BYTES(8192));
     b.out = aligned_alloc(64, 512 * 128256 * sizeof *b.out);
-    if (b.pool == MAP_FAILED || !b.x || !b.out) return 1;
+    if (b.pool == MAP_FAILED || !b.x || !b.room || !b.out) return 1;
     memset(b.pool, 0x3C, POOL_BYTES); /* small normal numbers in each dtype */
     for (size_t i = 0; i < 512 * 8192; i++) b.x[i] = (float)(i % 7) - 3;
     printf("%u threads\n", threads_count(b.threads));
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         const struct kernel_table *t;
         if (argc > 3 && strcmp(argv[3], names[i]) != 0) continue;
         if (kernel_select(cpu_features(), names[i], &t, &err) == LR_OK && strcmp(t->name, names[i]) == 0)

@@ -1,6 +1,8 @@
 /* Every directory of tests/golden/models against the logits and greedy ids of transformers (format: README.md
  * there), on every instruction set of this processor and by both kinds of matrix products; and bit equality
  * under native. */
+#include "support/folder.h"
+#include "support/llama.h"
 #include "support/support.h"
 
 #include "base/mem.h"
@@ -124,10 +126,11 @@ static uint32_t greatest(const float *row, size_t n) {
     return best;
 }
 
-/* Greatest difference, as a share of the reference's greatest magnitude. */
+/* Greatest difference, as a share of the reference's greatest magnitude. fmax() would pass over a NaN. */
 static double difference(const float *a, const float *reference, size_t n) {
     double most = 0, scale = 0;
     for (size_t i = 0; i < n; i++) {
+        if (!isfinite(a[i])) return INFINITY;
         most = fmax(most, fabs((double)a[i] - (double)reference[i]));
         scale = fmax(scale, fabs((double)reference[i]));
     }
@@ -275,6 +278,56 @@ static void default_mode(void **state) {
     (void)state;
     check_all(&(struct setting){NULL, LR_MATMUL_AUTO, LR_KV_F16, 0, 0});
 }
+static void default_mode_of_avx2(void **state) {
+    (void)state;
+    check_all(&(struct setting){"avx2", LR_MATMUL_AUTO, LR_KV_F16, 0, 0});
+}
+
+/* Default mode beside --precise, row by row. */
+static void check_default(char *model, const uint32_t *ids, size_t n) {
+    static const struct setting ways[] = {{NULL, LR_MATMUL_AUTO, LR_KV_F32, 2, 0},
+                                          {NULL, LR_MATMUL_AUTO, LR_KV_F16, 2, 0}};
+    struct golden g = {.folder = model};
+    float *rows[2];
+    for (int i = 0; i < 2; i++) {
+        struct lr_engine *engine = open_engine(&g, &ways[i]);
+        struct lr_session *s = open_session(&g, engine, &ways[i]);
+        g.vocab = lr_engine_info(engine).vocab;
+        rows[i] = all_logits(&g, s, ids, n);
+        lr_session_close(s);
+        lr_engine_close(engine);
+    }
+    for (size_t at = 0; at < n; at++)
+        check_row(&g, &ways[1], rows[1] + at * g.vocab, rows[0] + at * g.vocab, at);
+    free(rows[0]);
+    free(rows[1]);
+}
+
+/* Over a text of its own. */
+static void a_trained_model_by_default(void **state) {
+    (void)state;
+    static const char text[] =
+        "Once upon a time, a small red fox lived near a quiet river. One day the fox found a lost "
+        "kitten under a tree. What is seven plus five? Seven plus five is twelve.";
+    struct golden g = {.folder = (char[]){"models/demo"}};
+    struct lr_engine *engine = open_engine(&g, &(struct setting){NULL, LR_MATMUL_AUTO, LR_KV_F32, 1, 0});
+    uint32_t *ids;
+    size_t n;
+    assert_int_equal(lr_tokenize(engine, text, sizeof text - 1, true, &ids, &n, NULL), LR_OK);
+    lr_engine_close(engine);
+    assert_true(n > 20);
+    check_default(g.folder, ids, n);
+    lr_ids_free(ids);
+}
+
+/* So wide that all products may be of reduced precision. */
+static void a_wide_model_by_default(void **state) {
+    (void)state;
+    uint32_t ids[40];
+    support_make_llama(folder, 1, NULL);
+    for (uint32_t i = 0; i < 40; i++) ids[i] = (i * 2741 + 3) % LLAMA_VOCAB;
+    check_default(folder, ids, 40);
+}
 
 /* ---- equal bits */
 
@@ -370,6 +423,9 @@ int main(void) {
         cmocka_unit_test(precise_blas),
         cmocka_unit_test(default_mode),
         cmocka_unit_test(native_bits),
+        cmocka_unit_test(default_mode_of_avx2),
+        cmocka_unit_test(a_trained_model_by_default),
+        cmocka_unit_test_setup_teardown(a_wide_model_by_default, folder_setup, folder_teardown),
         cmocka_unit_test(q8_best),
         cmocka_unit_test(q8_generic),
         cmocka_unit_test(native_bits_of_long_sequences),

@@ -14,11 +14,20 @@
 #include "kernel/kernel.h"
 #include "sys/cpu.h"
 
+enum { EACH_TABLES = 7 };
+
+/* To the nearest bf16, the even one half way. */
+static inline float each_to_bf16(float x) {
+    uint32_t bits = bits_of_float(x);
+    return float_of_bf16((uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16));
+}
+
 /* The tables; returns how many (the generic one is number 0). */
-static inline int each_table(const struct kernel_table *out[3]) {
-    static const char *const names[] = {"generic", "avx2", "avx512"};
+static inline int each_table(const struct kernel_table *out[EACH_TABLES]) {
+    static const char *const names[EACH_TABLES] = {"generic", "neon",       "avx2",      "avxvnni",
+                                                  "avx512",  "avx512vnni", "avx512bf16"};
     int n = 0;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < EACH_TABLES; i++) {
         const struct kernel_table *t;
         struct lr_error err;
         assert_int_equal(kernel_select(cpu_features(), names[i], &t, &err), LR_OK);
@@ -28,6 +37,26 @@ static inline int each_table(const struct kernel_table *out[3]) {
             print_message("%s: not on this processor\n", names[i]);
     }
     return n;
+}
+
+/* Whether the table's products with such weights round the activations to bf16. */
+static inline bool each_rounds(const struct kernel_table *t, enum lr_dtype dtype) {
+    return dtype == LR_BF16 && t->prepare[dtype];
+}
+
+/* A product as the table has it: of prepared activations, if it prepares them. */
+static __attribute__((unused)) void each_dot(const struct kernel_table *t, enum lr_dtype dtype, const void *w,
+                                             size_t rows, size_t k, const float *x, size_t ld_x, size_t n_x,
+                                             float *out, size_t ld_out) {
+    if (!t->prepare[dtype]) {
+        t->dot[dtype](w, rows, k, x, ld_x, n_x, out, ld_out);
+        return;
+    }
+    size_t bytes = KERNEL_PREPARED_BYTES(k);
+    char *prepared = malloc(n_x * bytes);
+    for (size_t m = 0; m < n_x; m++) t->prepare[dtype](x + m * ld_x, k, prepared + m * bytes);
+    t->dot_prepared[dtype](w, rows, k, prepared, n_x, out, ld_out);
+    free(prepared);
 }
 
 /* Uniform in [-1, 1). */

@@ -154,14 +154,14 @@ static void check(const struct kernel_table *t, uint32_t head_dim, uint32_t begi
 
 static void test_every_head_length(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (uint32_t n = 1; n <= 270; n++) check(tables[i], n, n % 5, n % 5 + 1 + n % 70, 1);
 }
 
 static void test_every_range(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (uint32_t begin = 0; begin < 70; begin += 3)
             for (uint32_t end = begin + 1; end <= 135; end += 2) check(tables[i], 20, begin, end, 2);
@@ -173,7 +173,7 @@ static void test_every_range(void **state) {
 /* Scores hundreds apart: no overflow, whichever block holds the greatest. */
 static void test_large_scores(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (uint32_t end = 1; end <= 1000; end += end < 250 ? 13 : 80)
             check(tables[i], 64, end / 2, end, 100);
@@ -182,7 +182,7 @@ static void test_large_scores(void **state) {
 /* A NaN anywhere in the range is not hidden. */
 static void test_nan_shows(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (uint32_t at = 0; at < 3 * 70 * TYPES; at++) {
             struct cache c = one_query(tables[i], 32, 0, 70, (enum kv_type)(at / 70 % TYPES), 1);
@@ -255,7 +255,7 @@ static void test_bits_of_a_query(void **state) {
         {.heads = 71, .tokens = 1, .head_dim = 64, .position = 40},
         {.heads = 5, .tokens = 12, .head_dim = 96, .position = 600, .window = 130},
     };
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (size_t k = 0; k < sizeof tasks / sizeof *tasks; k++)
             for (int type = 0; type < TYPES; type++) {
@@ -268,7 +268,7 @@ static void test_bits_of_a_query(void **state) {
 /* What a later token keeps, were it infinite, does not reach an earlier one beside it. */
 static void test_later_tokens_do_not_count(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (int type = 0; type < TYPES; type++) {
             struct attention_task task = {
@@ -308,7 +308,7 @@ static void check_stored(const struct cache *c, bool value, uint32_t at, const f
 static void test_store(void **state) {
     (void)state;
     static const float scales[] = {1, 1e-3F, 3e4F, 1e-30F, 1e-44F, 0, 1e30F};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (uint32_t n = 1; n <= 140; n++)
             for (int type = 0; type < TYPES; type++) {
@@ -329,7 +329,7 @@ static void test_store(void **state) {
 /* Whatever is written stays in the head's part, and other positions stay as they are. */
 static void test_store_keeps_to_its_place(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;)
         for (uint32_t n = 2; n <= 140; n += 23)
             for (int type = 0; type < TYPES; type++) {

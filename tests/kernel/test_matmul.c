@@ -1,4 +1,6 @@
 /* matmul_run: pieces, threads, bias, OpenBLAS and what happens where it has no room. */
+#include "support/support.h"
+
 #include "each.h"
 
 #include <sys/resource.h>
@@ -42,7 +44,7 @@ static struct matmul open_with(const struct kernel_table *t, uint32_t n_threads,
     struct matmul m;
     struct lr_error err;
     assert_int_equal(threads_create(n_threads, &threads, &err), LR_OK);
-    assert_int_equal(matmul_open(t, threads, mode, &m, &err), LR_OK);
+    assert_int_equal(matmul_open(t, threads, mode, false, &m, &err), LR_OK);
     return m;
 }
 
@@ -52,9 +54,19 @@ static void close_with(struct matmul *m) {
     threads_destroy(threads);
 }
 
+/* Activations [from, from + n) of the product. */
+static void multiply(const struct matmul *m, const struct product *p, const float *bias, size_t from,
+                     size_t n, float *out) {
+    struct matmul_input in;
+    void *room = malloc(n * KERNEL_PREPARED_BYTES(p->w.cols) + 1);
+    matmul_prepare(m, p->w.dtype, p->x + from * p->w.cols, n, p->w.cols, room, &in);
+    matmul_run(m, &p->w, bias, &in, out, p->w.rows);
+    free(room);
+}
+
 static float *run(const struct matmul *m, const struct product *p, const float *bias) {
     float *out = malloc(p->n_x * p->w.rows * sizeof *out);
-    matmul_run(m, &p->w, bias, p->x, p->n_x, out, p->w.rows);
+    multiply(m, p, bias, 0, p->n_x, out);
     return out;
 }
 
@@ -80,7 +92,7 @@ static void test_every_mode_is_right(void **state) {
     (void)state;
     static const enum matmul_mode modes[] = {MATMUL_AUTO, MATMUL_NATIVE, MATMUL_BLAS};
     static const size_t shapes[][3] = {{1, 1, 1}, {3, 700, 2}, {130, 67, 33}, {1031, 96, 65}};
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (int mode = 0; mode < 3; mode++) {
             struct matmul m = open_with(tables[i], 2, modes[mode]);
@@ -88,6 +100,9 @@ static void test_every_mode_is_right(void **state) {
                 struct product p =
                     product_make(dtypes[c % 3], shapes[c / 3][0], shapes[c / 3][1], shapes[c / 3][2]);
                 const float *bias = c % 2 ? p.bias : NULL;
+                bool rounds = each_rounds(tables[i], p.w.dtype) && p.w.cols >= KERNEL_REDUCED_FROM &&
+                              modes[mode] != MATMUL_BLAS;
+                for (size_t k = 0; rounds && k < p.n_x * p.w.cols; k++) p.x[k] = each_to_bf16(p.x[k]);
                 float *out = run(&m, &p, bias);
                 check_values(&p, bias, out);
                 free(out);
@@ -100,11 +115,10 @@ static void test_every_mode_is_right(void **state) {
 
 /* Under native: the same bits for every number of threads, and for activations one by one. */
 static void check_threads(const struct kernel_table *t, const struct product *p) {
-    size_t rows = p->w.rows, cols = p->w.cols;
+    size_t rows = p->w.rows;
     struct matmul one = open_with(t, 1, MATMUL_NATIVE);
     float *want = malloc(p->n_x * rows * sizeof *want);
-    for (size_t i = 0; i < p->n_x; i++)
-        matmul_run(&one, &p->w, p->bias, p->x + i * cols, 1, want + i * rows, rows);
+    for (size_t i = 0; i < p->n_x; i++) multiply(&one, p, p->bias, i, 1, want + i * rows);
     close_with(&one);
     for (uint32_t n = 1; n <= 4; n++) {
         struct matmul m = open_with(t, n, MATMUL_NATIVE);
@@ -118,7 +132,7 @@ static void check_threads(const struct kernel_table *t, const struct product *p)
 
 static void test_native_bits_do_not_depend_on_threads(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (int d = 0; d < DTYPES; d++) {
             struct product p = product_make(dtypes[d], 333, 1027, 19);
@@ -131,7 +145,7 @@ static void test_native_bits_do_not_depend_on_threads(void **state) {
 /* f32 rows that are aligned are multiplied where they lie. */
 static void test_blas_in_place(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     each_table(tables);
     struct product p = product_make(LR_F32, 70, 50, 8);
     memmove(p.block, p.block + 1, 70 * 50 * sizeof(float));
@@ -147,19 +161,18 @@ static void test_blas_in_place(void **state) {
 /* A row longer than a panel, no row, and no activation. */
 static void test_odd_shapes(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     each_table(tables);
     struct matmul m = open_with(tables[0], 2, MATMUL_BLAS);
     struct product p = product_make(LR_BF16, 2, (1u << 18) + 5, 2);
     float *out = run(&m, &p, NULL);
     check_values(&p, NULL, out);
-    p.n_x = 0;
-    matmul_run(&m, &p.w, NULL, p.x, 0, NULL, 0);
+    multiply(&m, &p, NULL, 0, 0, NULL);
     p.w.rows = 0;
-    matmul_run(&m, &p.w, NULL, p.x, 2, NULL, 0);
+    multiply(&m, &p, NULL, 0, 2, NULL);
     p.w.rows = 2;
     p.w.cols = 0;
-    matmul_run(&m, &p.w, NULL, p.x, 2, out, p.w.rows);
+    multiply(&m, &p, NULL, 0, 2, out);
     for (int i = 0; i < 4; i++) assert_true(out[i] == 0);
     free(out);
     close_with(&m);
@@ -169,7 +182,7 @@ static void test_odd_shapes(void **state) {
 /* Auto takes memory, and loads OpenBLAS, for those kernels alone that are ever slower. */
 static void test_auto_takes_what_it_needs(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         bool never = tables[i]->blas_from == KERNEL_BLAS_NEVER;
         struct matmul m = open_with(tables[i], 2, MATMUL_AUTO);
@@ -185,7 +198,7 @@ static void test_auto_takes_what_it_needs(void **state) {
 
 static void test_allocation_failures(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     struct threads *threads;
     struct matmul m;
     struct lr_error err;
@@ -193,7 +206,7 @@ static void test_allocation_failures(void **state) {
     assert_int_equal(threads_create(2, &threads, &err), LR_OK);
     for (long n = 1;; n++) {
         lr_mem_fail_after(n, 0);
-        enum lr_status status = matmul_open(tables[0], threads, MATMUL_BLAS, &m, &err);
+        enum lr_status status = matmul_open(tables[0], threads, MATMUL_BLAS, false, &m, &err);
         lr_mem_fail_after(0, 0);
         if (status == LR_OK) break;
         assert_int_equal(status, LR_EMEMORY);
@@ -211,7 +224,7 @@ static void keep_line(void *ctx, enum lr_log_level level, const char *line) {
 static void check_without_room(int resource, rlim_t limit) {
     pid_t child = fork();
     if (child == 0) {
-        const struct kernel_table *tables[3];
+        const struct kernel_table *tables[EACH_TABLES];
         char line[512] = "";
         each_table(tables);
         lr_log_set(keep_line, line);
@@ -232,15 +245,11 @@ static void check_without_room(int resource, rlim_t limit) {
 
 static void test_without_room(void **state) {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    print_message("sanitizers need unlimited address space\n");
-    skip();
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#ifdef SUPPORT_SHADOWED
     print_message("sanitizers need unlimited address space\n");
     skip();
 #endif
-#endif
+    SUPPORT_NEEDS_SYSTEM(SUPPORT_LIMITS);
     check_without_room(RLIMIT_AS, 150u << 20);
     check_without_room(RLIMIT_DATA, 100u << 20);
 }

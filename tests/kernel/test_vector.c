@@ -8,7 +8,7 @@ static const size_t longer[] = {255, 256, 257, 1000, 2048, 4099};
 typedef void check_fn(const struct kernel_table *t, size_t n);
 
 static void for_every_length(check_fn *check) {
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (size_t n = 1; n <= MAX_N; n++) check(tables[i], n);
         for (size_t l = 0; l < sizeof longer / sizeof *longer; l++) check(tables[i], longer[l]);
@@ -134,7 +134,7 @@ static void test_gates(void **state) {
 /* Over the whole range, 0.37 apart, and the special values; `up` is 1. */
 static void test_gates_far_out(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         for (int g = 0; g < GATES; g++) {
             kernel_gate_fn *fn = gate_of(tables[i], &gates[g]);
@@ -218,7 +218,7 @@ static void check_exp_range(const struct kernel_table *t) {
 
 static void test_exp(void **state) {
     (void)state;
-    const struct kernel_table *tables[3];
+    const struct kernel_table *tables[EACH_TABLES];
     for (int i = each_table(tables); i-- > 0;) {
         check_exp_range(tables[i]);
         float x[] = {0, -0.0f, INFINITY, -INFINITY, NAN, 1e-45f, -1e-45f, 3e38f, -3e38f, 88.7f, -104.1f, 1};

@@ -16,6 +16,10 @@ const char *support_data(const char *name) {
     return NULL;
 }
 
+bool support_emulated(void) {
+    return getenv("LR_TEST_EMULATED") != NULL;
+}
+
 int support_in_child(int (*fn)(void)) {
     fflush(NULL);
     pid_t child = fork();

@@ -41,6 +41,17 @@ const char *support_data(const char *name);
 #define SUPPORT_SHADOWED 1
 #endif
 
+/* Skips the test under an emulator of another processor (scripts/aarch64.sh), which has not `what`. */
+bool support_emulated(void);
+#define SUPPORT_NEEDS_SYSTEM(what)                                                                           \
+    do {                                                                                                     \
+        if (support_emulated()) {                                                                            \
+            printf("an emulator: without %s\n", what);                                                       \
+            skip();                                                                                          \
+        }                                                                                                    \
+    } while (0)
+#define SUPPORT_LIMITS "the limits of a process"
+
 /* Runs `fn` in a process of its own, so that limits it sets end with it; its result, which must be 0 to 99.
  * 100 where it died. */
 int support_in_child(int (*fn)(void));

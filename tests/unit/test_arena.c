@@ -257,6 +257,7 @@ static int data_is_limited(void) {
 
 static void limits_of_the_process_are_clean_errors(void **state) {
     (void)state;
+    SUPPORT_NEEDS_SYSTEM(SUPPORT_LIMITS);
     assert_int_equal(support_in_child(addresses_are_limited), 0);
     assert_int_equal(support_in_child(data_is_limited), 0);
 }

@@ -131,9 +131,22 @@ static void this_machine_makes_sense(void **state) {
     assert_int_equal(!!(c.features & CPU_AVX512),
                      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"));
+#elif defined(__aarch64__)
+    assert_true(c.features & CPU_NEON); /* as every Linux on it asks for */
 #else
     assert_int_equal(c.features, 0);
 #endif
+}
+
+static void features_of_aarch64(void **state) {
+    (void)state;
+    const uint64_t neon = 1u << 1, dot_product = 1u << 20, i8mm = 1u << 13;
+    assert_int_equal(cpu_features_from_arm(neon, 0), CPU_NEON);
+    assert_int_equal(cpu_features_from_arm(neon | dot_product, 0), CPU_NEON | CPU_DOTPROD);
+    assert_int_equal(cpu_features_from_arm(neon, i8mm), CPU_NEON | CPU_I8MM);
+    assert_int_equal(cpu_features_from_arm(UINT64_MAX, UINT64_MAX), CPU_NEON | CPU_DOTPROD | CPU_I8MM);
+    assert_int_equal(cpu_features_from_arm(~neon, UINT64_MAX), 0);
+    assert_int_equal(cpu_features_from_arm(neon | i8mm, neon | dot_product), CPU_NEON);
 }
 
 static void affinity_of_the_process_counts(void **state) {
@@ -171,9 +184,13 @@ static void refused_memory_is_an_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(processors_cores_and_quotas),   cmocka_unit_test(model_is_named),
-        cmocka_unit_test(features_need_all_their_parts), cmocka_unit_test(features_need_the_operating_system),
-        cmocka_unit_test(this_machine_makes_sense),      cmocka_unit_test(affinity_of_the_process_counts),
+        cmocka_unit_test(processors_cores_and_quotas),
+        cmocka_unit_test(model_is_named),
+        cmocka_unit_test(features_need_all_their_parts),
+        cmocka_unit_test(features_need_the_operating_system),
+        cmocka_unit_test(features_of_aarch64),
+        cmocka_unit_test(this_machine_makes_sense),
+        cmocka_unit_test(affinity_of_the_process_counts),
         cmocka_unit_test(refused_memory_is_an_error),
     };
     return cmocka_run_group_tests_name("cpu", tests, NULL, NULL);

@@ -3,6 +3,8 @@
 #ifndef LR_KERNEL_AVX2_WORDS_H
 #define LR_KERNEL_AVX2_WORDS_H
 
+#include "kernel/avx2/quad.h"
+
 #include <immintrin.h>
 #include <string.h>
 
@@ -128,7 +130,7 @@ static inline vec vec_scale(vec y, vec n, vec shifted) {
 }
 
 /* Lanes 0-3 + 4-7: the upper level of the tree of vec_total4(). */
-static inline __m128 vec_fold(vec a) {
+static inline quad vec_fold(vec a) {
     return _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
 }
 

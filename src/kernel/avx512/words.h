@@ -2,6 +2,8 @@
 #ifndef LR_KERNEL_AVX512_WORDS_H
 #define LR_KERNEL_AVX512_WORDS_H
 
+#include "kernel/avx2/quad.h"
+
 #include <immintrin.h>
 
 #define KERNEL_NAME(name) name##_avx512
@@ -111,7 +113,7 @@ static inline vec vec_scale(vec y, vec n, vec shifted) {
 }
 
 /* Lanes 0-3 + 8-11 and so on: the upper levels of the tree of vec_total4(). */
-static inline __m128 vec_fold(vec a) {
+static inline quad vec_fold(vec a) {
     __m256 b = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
     return _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
 }

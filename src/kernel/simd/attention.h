@@ -44,12 +44,8 @@ static ALWAYS_INLINE vec element(enum kv_type type, const uint8_t *p) {
     return type == KV_F32 ? vec_load(p) : type == KV_F16 ? vec_f16(p) : vec_i8(p);
 }
 
-/* Asks for the cache line `bytes` after p; no pointer past an end is formed in C. */
-static ALWAYS_INLINE void fetch_ahead(const uint8_t *p, ptrdiff_t bytes) {
-    __asm__ volatile("prefetcht0 (%0,%1)" : : "r"(p), "r"(bytes));
-}
 static inline void fetch_range(const uint8_t *p, size_t n) {
-    for (size_t i = 0; i < n; i += CACHE_LINE) fetch_ahead(p, (ptrdiff_t)i);
+    for (size_t i = 0; i < n; i += CACHE_LINE) fetch_ahead((const char *)p, i);
 }
 
 /* The sums so far of `n_q` queries, and what they have come to; counts are constants where these are inlined.
@@ -97,7 +93,7 @@ static ALWAYS_INLINE void multiply(enum kv_type type, bool fetch, const struct p
 #pragma GCC unroll 2
         for (int v = 0; v < n_vec; v++) {
             if (fetch && (size_t)v * VEC * size % CACHE_LINE == 0)
-                fetch_ahead(rows, p->ahead + (ptrdiff_t)((size_t)v * VEC * size));
+                fetch_ahead((const char *)rows, (size_t)p->ahead + (size_t)v * VEC * size);
             row[v] = element(type, rows + (size_t)v * VEC * size);
         }
 #pragma GCC unroll 8
@@ -163,11 +159,10 @@ struct piece {
 struct tile {
     const struct attention_task *task;
     size_t n, width, state_step;
-    struct range *seen; /* [n] of the span, by each query */
-    float *queries;     /* [n, width] */
-    float *scores;      /* [n, STEP] */
-    float *
-        wide; /* [BLOCK, width]: a block's keys or values, for many queries: brought near once, and widened */
+    struct range *seen;       /* [n] of the span, by each query */
+    float *queries;           /* [n, width] */
+    float *scores;            /* [n, STEP] */
+    float *wide;              /* [BLOCK, width]: a block's keys or values for many queries, widened once */
     size_t first, begin, end; /* the step's first position, and its blocks */
     size_t seen_end;          /* of the span, by any query */
     bool widens;
@@ -177,7 +172,7 @@ struct tile {
 static ALWAYS_INLINE void widen_block(enum kv_type type, const struct piece *p, size_t n, float *out) {
     const size_t size = kv_element_bytes(type), line = CACHE_LINE / size;
     for (size_t i = 0; i < n; i += VEC) {
-        if (i % line == 0) fetch_ahead(p->elements + i * size, p->ahead);
+        if (i % line == 0) fetch_ahead((const char *)p->elements + i * size, (size_t)p->ahead);
         vec_store(out + i, element(type, p->elements + i * size));
     }
 }

@@ -1,0 +1,139 @@
+/* Sizes, quantising whole groups, and rows widened again. */
+#include "kernel/quant.h"
+
+#include "base/checked.h"
+#include "kernel/half.h"
+#include "kernel/kernel.h"
+
+_Static_assert(sizeof(struct quant_q8_unit) == 544 && sizeof(struct quant_q4_unit) == 2336,
+               "units have no padding");
+
+const int8_t quant_codebook[16] = {-56, -46, -36, -28, -20, -12, -6, 0, 4, 11, 18, 26, 35, 44, 53, 63};
+
+static const struct {
+    const char *name;
+    size_t unit, bytes; /* elements of K, and what 16 rows of them take */
+} formats[QUANT_FORMATS] = {
+    [QUANT_Q8] = {"q8", QUANT_Q8_UNIT, sizeof(struct quant_q8_unit)},
+    [QUANT_Q4] = {"q4", QUANT_Q4_UNIT, sizeof(struct quant_q4_unit)},
+};
+
+const char *quant_name(enum quant_format format) {
+    return formats[format].name;
+}
+
+bool quant_group_bytes(enum quant_format format, uint64_t cols, uint64_t *out) {
+    uint64_t padded;
+    return lr_round_up_u64(cols, formats[format].unit, &padded) ||
+           lr_mul_u64(padded / formats[format].unit, formats[format].bytes, out);
+}
+
+bool quant_bytes(enum quant_format format, uint64_t rows, uint64_t cols, uint64_t *out) {
+    uint64_t group, padded;
+    return quant_group_bytes(format, cols, &group) || lr_round_up_u64(rows, QUANT_ROWS, &padded) ||
+           lr_mul_u64(group, padded / QUANT_ROWS, out);
+}
+
+/* ---- quantising */
+
+enum { CHUNK = QUANT_Q4_UNIT, TOO_LARGE_BITS = 0x7F000000 /* 2^127 */ };
+
+/* 16 rows of a chunk of K, transposed; those past the end of the matrix are zeros. */
+struct tile {
+    float x[CHUNK][QUANT_ROWS];
+};
+
+static enum lr_status refuse_element(const float *x, size_t n, uint64_t row, uint64_t col,
+                                     struct lr_error *err) {
+    size_t k = 0;
+    while (k + 1 < n && (bits_of_float(x[k]) & 0x7FFFFFFF) < TOO_LARGE_BITS) k++;
+    return lr_fail(err, LR_EMODEL,
+                   "row %llu, column %llu is %g: weights from 2^127 up, inf and nan cannot be quantised",
+                   (unsigned long long)row, (unsigned long long)(col + k), (double)x[k]);
+}
+
+static bool too_large(const float *x, size_t n) {
+    int32_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        int32_t bits = (int32_t)(bits_of_float(x[i]) & 0x7FFFFFFF);
+        most = bits > most ? bits : most;
+    }
+    return most >= TOO_LARGE_BITS;
+}
+
+/* Elements [col, col + n) of the group's rows. */
+static enum lr_status fill_tile(const struct kernel_table *kernels, const struct tensor_view *w,
+                                uint64_t group, uint64_t col, size_t n, struct tile *out,
+                                struct lr_error *err) {
+    float x[CHUNK];
+    for (size_t r = 0; r < QUANT_ROWS; r++) {
+        uint64_t row = group * QUANT_ROWS + r;
+        size_t have = row < w->rows ? n : 0;
+        if (have) {
+            const char *from = (const char *)w->data + (row * w->cols + col) * lr_dtype_size(w->dtype);
+            kernels->widen[w->dtype](from, x, n);
+            if (too_large(x, n)) return refuse_element(x, n, row, col, err);
+        }
+        for (size_t k = have; k < CHUNK; k++) x[k] = 0;
+        for (size_t k = 0; k < CHUNK; k++) out->x[k][r] = x[k];
+    }
+    return LR_OK;
+}
+
+static enum lr_status quantise_group(const struct kernel_table *kernels, enum quant_format format,
+                                     const struct tensor_view *w, uint64_t group, char *out,
+                                     struct lr_error *err) {
+    struct tile tile __attribute__((aligned(64)));
+    for (uint64_t col = 0; col < w->cols; col += CHUNK) {
+        size_t n = w->cols - col < CHUNK ? (size_t)(w->cols - col) : CHUNK;
+        LR_TRY(fill_tile(kernels, w, group, col, n, &tile, err));
+        for (size_t k = 0; k < n; k += formats[format].unit, out += formats[format].bytes)
+            kernels->quantise[format](tile.x[k], out);
+    }
+    return LR_OK;
+}
+
+enum lr_status quant_groups(const struct kernel_table *kernels, enum quant_format format,
+                            const struct tensor_view *w, uint64_t first, uint64_t count, void *out,
+                            struct lr_error *err) {
+    uint64_t bytes;
+    if (quant_group_bytes(format, w->cols, &bytes))
+        return lr_fail(err, LR_EMODEL, "rows of %llu elements are too long", (unsigned long long)w->cols);
+    for (uint64_t i = 0; i < count; i++)
+        LR_TRY(quantise_group(kernels, format, w, first + i, (char *)out + i * bytes, err));
+    return LR_OK;
+}
+
+/* ---- widening */
+
+static float scale_of(uint16_t u) {
+    return float_of_bits((uint32_t)u << 15);
+}
+
+static void widen_q8(const struct quant_q8_unit *unit, size_t r, size_t cols, float *out) {
+    for (size_t k = 0; k < cols; k++) {
+        const struct quant_q8_unit *u = unit + k / QUANT_Q8_UNIT;
+        size_t at = k % QUANT_Q8_UNIT;
+        out[k] = scale_of(u->scale[r]) * (float)(u->line[at / 4][4 * r + at % 4] - QUANT_Q8_OFFSET);
+    }
+}
+
+static void widen_q4(const struct quant_q4_unit *unit, size_t r, size_t cols, float *out) {
+    for (size_t k = 0; k < cols; k++) {
+        const struct quant_q4_unit *u = unit + k / QUANT_Q4_UNIT;
+        size_t b = k % QUANT_Q4_UNIT / QUANT_Q4_BLOCK, at = k % QUANT_Q4_BLOCK;
+        unsigned pair = u->line[b][at / 8][4 * r + at % 4];
+        int whole = u->scale[b][r] * quant_codebook[at % 8 < 4 ? pair & 15 : pair >> 4];
+        out[k] = scale_of(u->super[r]) * (float)whole;
+    }
+}
+
+void quant_widen(enum quant_format format, const void *data, uint64_t row, size_t cols, float *out) {
+    size_t r = (size_t)(row % QUANT_ROWS);
+    size_t units = (cols + formats[format].unit - 1) / formats[format].unit;
+    const char *group = (const char *)data + row / QUANT_ROWS * units * formats[format].bytes;
+    if (format == QUANT_Q8)
+        widen_q8((const struct quant_q8_unit *)(const void *)group, r, cols, out);
+    else
+        widen_q4((const struct quant_q4_unit *)(const void *)group, r, cols, out);
+}

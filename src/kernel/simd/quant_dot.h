@@ -1,0 +1,267 @@
+/* quant_dot.h - activations to int8, and products of quantised weights (kernel/quant.h), in an instruction
+ * set's words; included once by each. A column is VEC rows of a group, which the lanes of one word hold;
+ * tiles are columns times activations, all of K at once. */
+#include <string.h>
+
+#include "kernel/tables.h"
+
+#ifdef LR_SANITIZED
+#define ALWAYS_INLINE inline
+#else
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#endif
+
+enum {
+    COLUMNS_IN_GROUP = QUANT_ROWS / VEC,
+    LINE_BYTES = 64,
+    /* With one activation lines so many bytes further on are fetched. */
+    QUANT_AHEAD = 4096,
+    X_MOST = 8 /* activations of any tile */
+};
+
+/* ---- activations */
+
+/* Quantises 32 elements; returns the scale. */
+static ALWAYS_INLINE float quant_block(const float *x, int8_t *q) {
+    ivec most = ivec_zero();
+    for (size_t i = 0; i < QUANT_X_BLOCK; i += VEC) most = ivec_max(most, ivec_magnitude(vec_load(x + i)));
+    uint32_t bits = ivec_greatest(most);
+    float amax, zero = 0;
+    memcpy(&amax, &bits, sizeof amax);
+    if (bits >= 0x7F800000 || amax < 0x1p-100f) {
+        memset(q, 0, QUANT_X_BLOCK);
+        return bits >= 0x7F800000 ? zero / zero : 0;
+    }
+    const vec inverse = vec_all(127 / amax);
+    for (size_t i = 0; i < QUANT_X_BLOCK; i += VEC)
+        ivec_store_bytes(q + i, ivec_round(vec_mul(vec_load(x + i), inverse)));
+    return amax / 127;
+}
+
+static ALWAYS_INLINE int32_t quant_sum(const int8_t *q, size_t n) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += q[i];
+    return sum;
+}
+
+/* One activation. */
+static ALWAYS_INLINE void quant_row(const float *x, size_t k, size_t padded, size_t step, int32_t offset,
+                                    int8_t *q, float *scale, int32_t *bias) {
+    for (size_t at = 0; at < padded; at += QUANT_X_BLOCK) {
+        float part[QUANT_X_BLOCK] = {0};
+        bool whole = k >= at + QUANT_X_BLOCK;
+        if (!whole && k > at) memcpy(part, x + at, (k - at) * sizeof *x);
+        scale[at / QUANT_X_BLOCK] = quant_block(whole ? x + at : part, q + at);
+        for (size_t i = at; i < at + QUANT_X_BLOCK; i += step)
+            bias[i / step] = -offset * quant_sum(q + i, step);
+    }
+}
+
+void KERNEL_NAME(quant_x)(enum quant_format format, const float *x, size_t k, size_t ld_x, size_t n_x,
+                          const struct quant_x *out) {
+    const size_t padded = quant_x_padded(k), blocks = padded / QUANT_X_BLOCK;
+    for (size_t m = 0; m < n_x; m++) {
+        if (format == QUANT_Q8)
+            quant_row(x + m * ld_x, k, padded, QUANT_Q8_UNIT, QUANT_Q8_OFFSET, out->q + m * padded,
+                      out->scale + m * blocks, out->bias + m * blocks);
+        else
+            quant_row(x + m * ld_x, k, padded, QUANT_Q4_BLOCK, QUANT_Q4_OFFSET, out->q + m * padded,
+                      out->scale + m * blocks, out->bias + m * 2 * blocks);
+    }
+}
+
+/* ---- products */
+
+struct quant_dot {
+    const char *w; /* groups, each of `units` units */
+    size_t rows, units, padded;
+    const struct quant_x *x;
+    size_t n_x;
+    float *out;
+    size_t ld_out;
+};
+
+static ALWAYS_INLINE ivec four(const int8_t *q) {
+    int32_t all;
+    memcpy(&all, q, sizeof all);
+    return ivec_all(all);
+}
+
+static ALWAYS_INLINE void fetch_unit(const char *w, size_t bytes) {
+#pragma GCC unroll 1
+    for (size_t i = 0; i < bytes; i += LINE_BYTES) fetch_ahead(w, QUANT_AHEAD + i);
+}
+
+/* Where column c begins: the first unit's scales, as those of a column of 16 bits. */
+struct column {
+    const char *unit; /* its group's first */
+    size_t half;      /* which of the group's columns */
+};
+
+static ALWAYS_INLINE struct column column_at(const struct quant_dot *d, size_t c, size_t unit_bytes) {
+    return (struct column){d->w + c / COLUMNS_IN_GROUP * d->units * unit_bytes, c % COLUMNS_IN_GROUP};
+}
+
+static ALWAYS_INLINE void store_column(const struct quant_dot *d, size_t c, size_t m, vec sum) {
+    float *out = d->out + m * d->ld_out + c * VEC;
+    size_t left = d->rows - c * VEC;
+    if (left >= VEC)
+        vec_store(out, sum);
+    else
+        vec_store_part(out, sum, left);
+}
+
+/* Columns [c, c + n_c) with activations [m, m + n_x); the counts are constants where this is inlined. */
+static ALWAYS_INLINE void tile_q8(const struct quant_dot *d, size_t c, const int n_c, size_t m,
+                                  const int n_x) {
+    const size_t blocks = d->padded / QUANT_X_BLOCK;
+    struct column column[Q8_COLUMNS];
+    vec acc[Q8_COLUMNS * X_MOST];
+#pragma GCC unroll 8
+    for (int i = 0; i < n_c; i++) column[i] = column_at(d, c + (size_t)i, sizeof(struct quant_q8_unit));
+#pragma GCC unroll 32
+    for (int i = 0; i < n_c * n_x; i++) acc[i] = vec_zero();
+    for (size_t u = 0; u < d->units; u++) {
+        const struct quant_q8_unit *unit[Q8_COLUMNS];
+        ivec sum[Q8_COLUMNS * X_MOST];
+#pragma GCC unroll 8
+        for (int i = 0; i < n_c; i++)
+            unit[i] = (const struct quant_q8_unit *)(const void *)column[i].unit + u;
+        if (n_x == 1) fetch_unit((const char *)unit[0], sizeof *unit[0]);
+#pragma GCC unroll 8
+        for (int j = 0; j < n_x; j++) {
+            ivec bias = ivec_begin_q8(d->x->bias[(m + (size_t)j) * blocks + u]);
+#pragma GCC unroll 8
+            for (int i = 0; i < n_c; i++) sum[j * n_c + i] = bias;
+        }
+#pragma GCC unroll 8
+        for (size_t k = 0; k < 8; k++) {
+            ivec w[Q8_COLUMNS];
+#pragma GCC unroll 8
+            for (int i = 0; i < n_c; i++) w[i] = ivec_load(unit[i]->line[k] + column[i].half * VEC * 4);
+#pragma GCC unroll 8
+            for (int j = 0; j < n_x; j++) {
+                ivec x = four(d->x->q + (m + (size_t)j) * d->padded + u * QUANT_Q8_UNIT + 4 * k);
+#pragma GCC unroll 8
+                for (int i = 0; i < n_c; i++) sum[j * n_c + i] = ivec_dot_q8(sum[j * n_c + i], w[i], x);
+            }
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < n_c; i++) {
+            vec scale = vec_scales(unit[i]->scale + column[i].half * VEC);
+#pragma GCC unroll 8
+            for (int j = 0; j < n_x; j++) {
+                vec both = vec_mul(scale, vec_all(d->x->scale[(m + (size_t)j) * blocks + u]));
+                acc[j * n_c + i] = vec_fma(both, ivec_float(sum[j * n_c + i]), acc[j * n_c + i]);
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < n_c; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < n_x; j++) store_column(d, c + (size_t)i, m + (size_t)j, acc[j * n_c + i]);
+}
+
+/* The exact sums of one block of 16 of a unit of q4. */
+static ALWAYS_INLINE void block_q4(const struct quant_q4_unit *unit, size_t half, size_t b, const int8_t *q,
+                                   size_t padded, const int32_t *bias, const int n_x, ivec *sum) {
+    ivec code[4];
+#pragma GCC unroll 2
+    for (size_t i = 0; i < 2; i++) {
+        ivec line = ivec_load(unit->line[b][i] + half * VEC * 4);
+        code[2 * i] = ivec_codes_low(line);
+        code[2 * i + 1] = ivec_codes_high(line);
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < n_x; j++) {
+        const int8_t *x = q + (size_t)j * padded + b * QUANT_Q4_BLOCK;
+        sum[j] = ivec_all(bias[(size_t)j * padded / QUANT_Q4_BLOCK + b]);
+#pragma GCC unroll 4
+        for (size_t i = 0; i < 4; i++) sum[j] = ivec_dot_q4(sum[j], code[i], four(x + 4 * i));
+    }
+}
+
+/* A column's part of one unit, for activations of which q, scale and bias are those of the unit. */
+static ALWAYS_INLINE void unit_q4(const struct quant_q4_unit *unit, size_t half, const int8_t *q,
+                                  const float *scale, const int32_t *bias, size_t padded, const int n_x,
+                                  vec *part) {
+    for (size_t b = 0; b < QUANT_Q4_UNIT / QUANT_Q4_BLOCK; b += 2) {
+        ivec sum[X_MOST];
+        vec s[X_MOST];
+        block_q4(unit, half, b, q, padded, bias, n_x, sum);
+        vec first = vec_bytes(unit->scale[b] + half * VEC);
+#pragma GCC unroll 8
+        for (int j = 0; j < n_x; j++) s[j] = vec_mul(ivec_float(sum[j]), first);
+        block_q4(unit, half, b + 1, q, padded, bias, n_x, sum);
+        vec second = vec_bytes(unit->scale[b + 1] + half * VEC);
+#pragma GCC unroll 8
+        for (int j = 0; j < n_x; j++) {
+            s[j] = vec_fma(ivec_float(sum[j]), second, s[j]);
+            part[j] = vec_fma(vec_all(scale[(size_t)j * padded / QUANT_X_BLOCK + b / 2]), s[j], part[j]);
+        }
+    }
+}
+
+static ALWAYS_INLINE void tile_q4(const struct quant_dot *d, size_t c, size_t m, const int n_x) {
+    struct column column = column_at(d, c, sizeof(struct quant_q4_unit));
+    vec acc[X_MOST], part[X_MOST];
+#pragma GCC unroll 8
+    for (int j = 0; j < n_x; j++) acc[j] = vec_zero();
+    for (size_t u = 0; u < d->units; u++) {
+        const struct quant_q4_unit *unit = (const struct quant_q4_unit *)(const void *)column.unit + u;
+        size_t at = m * d->padded + u * QUANT_Q4_UNIT;
+        if (n_x == 1) fetch_unit((const char *)unit, sizeof *unit);
+#pragma GCC unroll 8
+        for (int j = 0; j < n_x; j++) part[j] = vec_zero();
+        unit_q4(unit, column.half, d->x->q + at, d->x->scale + at / QUANT_X_BLOCK,
+                d->x->bias + at / QUANT_Q4_BLOCK, d->padded, n_x, part);
+        vec super = vec_scales(unit->super + column.half * VEC);
+#pragma GCC unroll 8
+        for (int j = 0; j < n_x; j++) acc[j] = vec_fma(super, part[j], acc[j]);
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < n_x; j++) store_column(d, c, m + (size_t)j, acc[j]);
+}
+
+/* Columns [c, c + n_c) with all activations. */
+static ALWAYS_INLINE void columns_q8(const struct quant_dot *d, size_t c, const int n_c) {
+    size_t m = 0;
+    for (; m + Q8_X <= d->n_x; m += Q8_X) tile_q8(d, c, n_c, m, Q8_X);
+    const size_t rest = d->n_x - m;
+    if (Q8_X > 5 && rest == 5) tile_q8(d, c, n_c, m, 5);
+    if (Q8_X > 4 && rest == 4) tile_q8(d, c, n_c, m, 4);
+    if (Q8_X > 3 && rest == 3) tile_q8(d, c, n_c, m, 3);
+    if (Q8_X > 2 && rest == 2) tile_q8(d, c, n_c, m, 2);
+    if (rest == 1) tile_q8(d, c, n_c, m, 1);
+}
+
+static ALWAYS_INLINE void column_q4(const struct quant_dot *d, size_t c) {
+    size_t m = 0;
+    for (; m + Q4_X <= d->n_x; m += Q4_X) tile_q4(d, c, m, Q4_X);
+    const size_t rest = d->n_x - m;
+    if (Q4_X > 7 && rest == 7) tile_q4(d, c, m, 7);
+    if (Q4_X > 6 && rest == 6) tile_q4(d, c, m, 6);
+    if (Q4_X > 5 && rest == 5) tile_q4(d, c, m, 5);
+    if (Q4_X > 4 && rest == 4) tile_q4(d, c, m, 4);
+    if (Q4_X > 3 && rest == 3) tile_q4(d, c, m, 3);
+    if (rest == 2) tile_q4(d, c, m, 2);
+    if (rest == 1) tile_q4(d, c, m, 1);
+}
+
+void KERNEL_NAME(quant_dot_q8)(const void *w, size_t rows, size_t k, const struct quant_x *x, size_t n_x,
+                               float *out, size_t ld_out) {
+    struct quant_dot d = {w,    rows,  (k + QUANT_Q8_UNIT - 1) / QUANT_Q8_UNIT, quant_x_padded(k), x, n_x,
+                          NULL, ld_out};
+    d.out = out;
+    size_t c = 0, columns = (rows + VEC - 1) / VEC;
+    for (; c + Q8_COLUMNS <= columns; c += Q8_COLUMNS) columns_q8(&d, c, Q8_COLUMNS);
+    for (; c < columns; c++) columns_q8(&d, c, 1);
+}
+
+void KERNEL_NAME(quant_dot_q4)(const void *w, size_t rows, size_t k, const struct quant_x *x, size_t n_x,
+                               float *out, size_t ld_out) {
+    struct quant_dot d = {w,    rows,  (k + QUANT_Q4_UNIT - 1) / QUANT_Q4_UNIT, quant_x_padded(k), x, n_x,
+                          NULL, ld_out};
+    d.out = out;
+    for (size_t c = 0; c * VEC < rows; c++) column_q4(&d, c);
+}

@@ -1,0 +1,395 @@
+/* Quantised weights: where every byte lies, bounds of error, special values, tails, and that the bytes depend
+ * neither on the instruction set nor on how groups are dealt out. */
+#include "each.h"
+
+enum { ROWS_MAX = 40, COLS_MAX = 600 };
+
+static const struct { size_t unit, bytes; } formats[] = {{32, 544}, {256, 2336}};
+
+static size_t group_bytes(enum quant_format f, size_t cols) {
+    return (cols + formats[f].unit - 1) / formats[f].unit * formats[f].bytes;
+}
+
+/* A quantised matrix, its source and what it gives back. */
+struct matrix {
+    size_t rows, cols, bytes;
+    char *groups;
+    float *source, *back; /* [rows, cols] */
+};
+
+static struct matrix matrix_of(const struct kernel_table *t, enum quant_format f, const float *x, size_t rows,
+                               size_t cols) {
+    struct matrix m = {rows, cols, (rows + 15) / 16 * group_bytes(f, cols), NULL, NULL, NULL};
+    struct lr_error err;
+    m.groups = malloc(m.bytes);
+    memset(m.groups, 0xAA, m.bytes);
+    m.source = malloc(rows * cols * sizeof *x);
+    memcpy(m.source, x, rows * cols * sizeof *x);
+    m.back = malloc(rows * cols * sizeof *x);
+    struct tensor_view w = {m.source, LR_F32, rows, cols};
+    assert_int_equal(quant_groups(t, f, &w, 0, (rows + 15) / 16, m.groups, &err), LR_OK);
+    for (size_t r = 0; r < rows; r++) quant_widen(f, m.groups, r, cols, m.back + r * cols);
+    return m;
+}
+
+static void matrix_free(struct matrix *m) {
+    free(m->groups);
+    free(m->source);
+    free(m->back);
+}
+
+/* Nearly Gaussian, sigma 0.02. */
+static float *weights(size_t n, uint64_t seed) {
+    float *x = calloc(n + 1, sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        for (int j = 0; j < 12; j++) x[i] += each_random(&seed) * 0.01f;
+    return x;
+}
+
+/* ---- sizes and layout */
+
+static void sizes_are_told(void **state) {
+    (void)state;
+    uint64_t n;
+    assert_false(quant_bytes(QUANT_Q8, 16, 32, &n));
+    assert_int_equal(n, 544);
+    assert_false(quant_bytes(QUANT_Q4, 16, 256, &n));
+    assert_int_equal(n, 2336);
+    assert_false(quant_bytes(QUANT_Q8, 17, 33, &n));
+    assert_int_equal(n, 4 * 544);
+    assert_false(quant_bytes(QUANT_Q4, 33, 257, &n));
+    assert_int_equal(n, 6 * 2336);
+    assert_false(quant_bytes(QUANT_Q8, 0, 100, &n));
+    assert_int_equal(n, 0);
+    assert_false(quant_bytes(QUANT_Q4, 4096, 4096, &n));
+    assert_true((double)n * 8 / (4096.0 * 4096) <= 4.6);
+    assert_false(quant_bytes(QUANT_Q8, 4096, 4096, &n));
+    assert_true((double)n * 8 / (4096.0 * 4096) <= 8.5);
+    assert_true(quant_bytes(QUANT_Q8, UINT64_MAX / 64, 4096, &n));
+    assert_true(quant_bytes(QUANT_Q8, UINT64_MAX, 1, &n));
+    assert_true(quant_bytes(QUANT_Q4, 1, UINT64_MAX - 3, &n));
+    assert_true(quant_group_bytes(QUANT_Q4, UINT64_MAX / 4, &n));
+}
+
+/* The address of what holds element (r, k), from the words of quant.h. */
+static size_t byte_of(enum quant_format f, size_t cols, size_t r, size_t k) {
+    size_t at = r / 16 * group_bytes(f, cols) + k / formats[f].unit * formats[f].bytes, row = r % 16;
+    if (f == QUANT_Q8) return at + 32 + k % 32 / 4 * 64 + 4 * row + k % 4;
+    size_t block = k % 256 / 16, in_block = k % 16;
+    return at + 32 + 256 + block * 128 + in_block / 8 * 64 + 4 * row + in_block % 4;
+}
+
+/* Bytes made by hand are read where they should be. */
+static void widened_from_bytes_made_by_hand(void **state) {
+    (void)state;
+    enum { COLS = 300, ROWS = 20 };
+    const uint16_t one = 0x3F80 << 1, half = 0x3F00 << 1;
+    float out[COLS];
+    for (int f = 0; f < QUANT_FORMATS; f++) {
+        for (size_t r = 0; r < ROWS; r += 3) {
+            for (size_t k = 0; k < COLS; k += 7) {
+                size_t bytes = 2 * group_bytes((enum quant_format)f, COLS);
+                unsigned char *w = calloc(bytes, 1);
+                size_t unit =
+                    r / 16 * group_bytes((enum quant_format)f, COLS) + k / formats[f].unit * formats[f].bytes;
+                memcpy(w + unit + r % 16 * 2, f == QUANT_Q8 ? &one : &half, 2);
+                if (f == QUANT_Q4) {
+                    w[unit + 32 + k % 256 / 16 * 16 + r % 16] = (unsigned char)-6;
+                    memset(w + unit + 288, 0x77, 2048);
+                } else {
+                    memset(w + unit + 32, 128, 512);
+                }
+                unsigned char *byte = w + byte_of((enum quant_format)f, COLS, r, k);
+                if (f == QUANT_Q8)
+                    *byte = 128 - 99;
+                else
+                    *byte = k % 8 < 4 ? 0x7F : 0xF7;
+                quant_widen((enum quant_format)f, w, r, COLS, out);
+                for (size_t i = 0; i < COLS; i++) {
+                    float want = i == k ? f == QUANT_Q8 ? -99.0f : 0.5f * -6 * 63 : 0;
+                    if (out[i] != want)
+                        fail_msg("format %d row %zu: %g at %zu, %g is at %zu", f, r, out[i], i, want, k);
+                }
+                free(w);
+            }
+        }
+    }
+}
+
+/* One element that is not 0 changes its own byte and its scales, no other. */
+static void quantised_where_it_should_be(void **state) {
+    (void)state;
+    enum { COLS = 290, ROWS = 18 };
+    const struct kernel_table *tables[EACH_TABLES];
+    for (int i = each_table(tables); i-- > 0;) {
+        for (size_t at = 0; at < (size_t)COLS * ROWS; at += 11) {
+            float *x = calloc((size_t)COLS * ROWS, sizeof *x);
+            x[at] = -3;
+            for (int f = 0; f < QUANT_FORMATS; f++) {
+                struct matrix m = matrix_of(tables[i], (enum quant_format)f, x, ROWS, COLS);
+                size_t own = byte_of((enum quant_format)f, COLS, at / COLS, at % COLS);
+                size_t header = f == QUANT_Q8 ? 32 : 288;
+                unsigned char empty = f == QUANT_Q8 ? 128 : 0x77;
+                for (size_t b = 0; b < m.bytes; b++) {
+                    bool scale = b % formats[f].bytes < header;
+                    unsigned char byte = (unsigned char)m.groups[b];
+                    if (!scale && (byte == empty) != (b != own))
+                        fail_msg("byte %zu is %x, own is %zu", b, byte, own);
+                }
+                for (size_t j = 0; j < (size_t)COLS * ROWS; j++)
+                    if (j != at) assert_true(m.back[j] == 0);
+                assert_true(fabsf(m.back[at] + 3) < 0.02f);
+                matrix_free(&m);
+            }
+            free(x);
+        }
+    }
+}
+
+/* ---- error */
+
+static float most_of(const float *x, size_t n) {
+    float most = 0;
+    for (size_t i = 0; i < n; i++) most = fmaxf(most, fabsf(x[i]));
+    return most;
+}
+
+/* What no element may be further off: q8, half a step of the coarsest scale that is tried; q4, half the
+ * widest gap of the codebook, or what is cut off, and half a step of the scale. */
+static void check_bounds(const struct matrix *m, enum quant_format f) {
+    size_t block = f == QUANT_Q8 ? 32 : 16;
+    for (size_t r = 0; r < m->rows; r++) {
+        for (size_t k = 0; k < m->cols; k++) {
+            const float *row = m->source + r * m->cols;
+            size_t first = k / block * block, unit = k / 256 * 256;
+            float amax = most_of(row + first, m->cols - first < block ? m->cols - first : block);
+            float unit_amax = most_of(row + unit, m->cols - unit < 256 ? m->cols - unit : 256);
+            float bound = f == QUANT_Q8 ? 0.53f / 127.5f * amax : 0.3f * amax + 0.007f * unit_amax;
+            if (!(fabsf(m->back[r * m->cols + k] - row[k]) <= bound + 0x1p-100f))
+                fail_msg("format %d [%zu, %zu] row %zu, %zu: %g for %g", (int)f, m->rows, m->cols, r, k,
+                         m->back[r * m->cols + k], row[k]);
+        }
+    }
+}
+
+/* Past the end of K values are 0, past the last row scales are. */
+static void check_padding(const struct matrix *m, enum quant_format f) {
+    size_t padded = (m->cols + formats[f].unit - 1) / formats[f].unit * formats[f].unit;
+    float row[COLS_MAX + 256];
+    for (size_t r = 0; r < (m->rows + 15) / 16 * 16; r++) {
+        quant_widen(f, m->groups, r, padded, row);
+        for (size_t k = r < m->rows ? m->cols : 0; k < padded; k++) assert_true(row[k] == 0);
+        for (size_t u = 0; u < padded / formats[f].unit && r >= m->rows; u++) {
+            size_t at = r / 16 * group_bytes(f, m->cols) + u * formats[f].bytes + r % 16 * 2;
+            assert_true(m->groups[at] == 0 && m->groups[at + 1] == 0);
+        }
+    }
+}
+
+static void every_tail_is_within_bounds(void **state) {
+    (void)state;
+    static const size_t cols[] = {1,  2,   15,  16,  17,  31,  32,  33,  63,
+                                  64, 100, 255, 256, 257, 287, 288, 512, 600};
+    static const size_t rows[] = {1, 15, 16, 17, 32, 40};
+    const struct kernel_table *tables[EACH_TABLES];
+    int n = each_table(tables);
+    for (size_t c = 0; c < sizeof cols / sizeof *cols; c++) {
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+            float *x = weights(rows[r] * cols[c], c * 100 + r);
+            for (int f = 0; f < QUANT_FORMATS; f++) {
+                struct matrix m =
+                    matrix_of(tables[(c + r) % (size_t)n], (enum quant_format)f, x, rows[r], cols[c]);
+                check_bounds(&m, (enum quant_format)f);
+                check_padding(&m, (enum quant_format)f);
+                matrix_free(&m);
+            }
+            free(x);
+        }
+    }
+}
+
+static double relative_rms(const float *a, const float *b, size_t n) {
+    double miss = 0, all = 0;
+    for (size_t i = 0; i < n; i++) {
+        miss += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        all += (double)a[i] * a[i];
+    }
+    return sqrt(miss / all);
+}
+
+/* A search is worth something: beside plain rounding to amax / 127, or to a whole number in [-7, 7] with
+ * amax / 7 for each 16. */
+static void error_is_less_than_rounding_gives(void **state) {
+    (void)state;
+    enum { ROWS = 32, COLS = 512, ALL = ROWS * COLS };
+    float *x = weights(ALL, 9), *plain = calloc(ALL, sizeof *plain);
+    const struct kernel_table *tables[EACH_TABLES];
+    for (int i = each_table(tables); i-- > 0;) {
+        for (int f = 0; f < QUANT_FORMATS; f++) {
+            size_t block = f == QUANT_Q8 ? 32 : 16;
+            for (size_t k = 0; k < ALL; k++) {
+                float scale = most_of(x + k / block * block, block) / (f == QUANT_Q8 ? 127 : 7);
+                plain[k] = rintf(x[k] / scale) * scale;
+            }
+            struct matrix m = matrix_of(tables[i], (enum quant_format)f, x, ROWS, COLS);
+            double gain = relative_rms(x, m.back, ALL) / relative_rms(x, plain, ALL);
+            if (gain > (f == QUANT_Q8 ? 0.93 : 0.82)) fail_msg("format %d: %g of plain rounding", f, gain);
+            matrix_free(&m);
+        }
+    }
+    free(x);
+    free(plain);
+}
+
+/* ---- special values */
+
+/* A matrix of one value, and one of it among random ones that are as great. */
+static void check_value(const struct kernel_table *t, enum quant_format f, float value, float bound) {
+    enum { ROWS = 3, COLS = 70 };
+    float x[ROWS * COLS], *random = each_vector(ROWS * COLS, 5);
+    for (int i = 0; i < ROWS * COLS; i++) x[i] = value;
+    struct matrix m = matrix_of(t, f, x, ROWS, COLS);
+    for (int i = 0; i < ROWS * COLS; i++)
+        if (!(fabsf(m.back[i] - value) <= bound * fabsf(value)))
+            fail_msg("%s format %d: %g for %g", t->name, (int)f, m.back[i], value);
+    matrix_free(&m);
+    for (int i = 0; i < ROWS * COLS; i++) x[i] = random[i] * value;
+    m = matrix_of(t, f, x, ROWS, COLS);
+    check_bounds(&m, f);
+    matrix_free(&m);
+    free(random);
+}
+
+static void constants_of_any_size(void **state) {
+    (void)state;
+    static const float values[] = {1,      -1,     0.3f,    -1e-5f, 65504,  1e6f,
+                                   1e-10f, 1e-30f, -1e-30f, 1e38f,  -1e38f, 0x1.fp126f};
+    const struct kernel_table *tables[EACH_TABLES];
+    for (int i = each_table(tables); i-- > 0;)
+        for (int f = 0; f < QUANT_FORMATS; f++)
+            for (size_t v = 0; v < sizeof values / sizeof *values; v++)
+                check_value(tables[i], (enum quant_format)f, values[v], f == QUANT_Q8 ? 0.0042f : 0.0045f);
+}
+
+/* Subnormal and other units below 2^-100 become zeros; so does what is nothing beside its unit. */
+static void tiny_values_are_zeros(void **state) {
+    (void)state;
+    float x[256] = {0x1p-149f, -0x1p-130f, 0x1.8p-101f, 0};
+    const struct kernel_table *tables[EACH_TABLES];
+    for (int i = each_table(tables); i-- > 0;) {
+        for (int f = 0; f < QUANT_FORMATS; f++) {
+            struct matrix m = matrix_of(tables[i], (enum quant_format)f, x, 1, 256);
+            for (int k = 0; k < 256; k++) assert_true(m.back[k] == 0);
+            matrix_free(&m);
+            x[255] = 1e37f;
+            m = matrix_of(tables[i], (enum quant_format)f, x, 1, 256);
+            for (int k = 0; k < 255; k++) assert_true(m.back[k] == 0);
+            assert_true(fabsf(m.back[255] / 1e37f - 1) < 0.005f);
+            x[255] = 0;
+            matrix_free(&m);
+        }
+    }
+}
+
+/* Weights that were pruned stay 0. */
+static void zeros_stay_zeros(void **state) {
+    (void)state;
+    enum { ROWS = 16, COLS = 512, ALL = ROWS * COLS };
+    float *x = weights(ALL, 3);
+    for (size_t i = 0; i < ALL; i += 2) x[i] = i % 4 ? 0.0f : -0.0f;
+    const struct kernel_table *tables[EACH_TABLES];
+    for (int i = each_table(tables); i-- > 0;) {
+        for (int f = 0; f < QUANT_FORMATS; f++) {
+            struct matrix m = matrix_of(tables[i], (enum quant_format)f, x, ROWS, COLS);
+            for (size_t k = 0; k < ALL; k += 2) assert_true(m.back[k] == 0);
+            matrix_free(&m);
+        }
+    }
+    free(x);
+}
+
+static void check_refused(enum lr_dtype dtype, float bad, size_t row, size_t col, const char *what) {
+    enum { ROWS = 40, COLS = 300 };
+    const struct kernel_table *tables[EACH_TABLES];
+    struct lr_error err;
+    float *x = weights((size_t)ROWS * COLS, 8);
+    char *packed = malloc((size_t)ROWS * COLS * 4), *out = malloc(1 << 20);
+    x[row * COLS + col] = bad;
+    each_pack(dtype, x, (size_t)ROWS * COLS, packed);
+    struct tensor_view w = {packed, dtype, ROWS, COLS};
+    for (int i = each_table(tables); i-- > 0;) {
+        for (int f = 0; f < QUANT_FORMATS; f++) {
+            assert_int_equal(quant_groups(tables[i], (enum quant_format)f, &w, 0, 3, out, &err), LR_EMODEL);
+            if (!strstr(err.message, what)) fail_msg("'%s' is not in '%s'", what, err.message);
+        }
+    }
+    free(x);
+    free(packed);
+    free(out);
+}
+
+static void what_is_no_number_is_refused(void **state) {
+    (void)state;
+    check_refused(LR_F32, NAN, 17, 299, "row 17, column 299 is nan");
+    check_refused(LR_F32, -NAN, 0, 0, "row 0, column 0 is");
+    check_refused(LR_BF16, INFINITY, 39, 256, "row 39, column 256 is inf");
+    check_refused(LR_F16, -INFINITY, 16, 255, "row 16, column 255 is -inf");
+    check_refused(LR_F32, 0x1p127f, 5, 7, "row 5, column 7 is 1.70141e+38");
+    check_refused(LR_F32, -3.4e38f, 5, 7, "row 5, column 7 is -3.4e+38");
+}
+
+/* ---- the same bytes */
+
+static void bytes_do_not_depend_on_the_set_or_the_split(void **state) {
+    (void)state;
+    enum { ROWS = 70, COLS = 530, GROUPS = 5 };
+    static const enum lr_dtype dtypes[] = EACH_FLOAT_DTYPES;
+    const struct kernel_table *tables[EACH_TABLES];
+    struct lr_error err;
+    int n = each_table(tables);
+    float *x = weights((size_t)ROWS * COLS, 4);
+    for (size_t i = 0; i < (size_t)ROWS * COLS; i += 97) x[i] *= 30;
+    for (size_t i = 0; i < COLS; i++) x[i] *= 0x1p-12f;
+    char *packed = malloc((size_t)ROWS * COLS * 4 + 1);
+    for (int d = 0; d < 3; d++) {
+        each_pack(dtypes[d], x, (size_t)ROWS * COLS, packed + 1);
+        struct tensor_view w = {packed + 1, dtypes[d], ROWS, COLS};
+        for (int f = 0; f < QUANT_FORMATS; f++) {
+            size_t group = group_bytes((enum quant_format)f, COLS);
+            char *whole = malloc(GROUPS * group), *parts = malloc(GROUPS * group);
+            assert_int_equal(quant_groups(tables[0], (enum quant_format)f, &w, 0, GROUPS, whole, &err),
+                             LR_OK);
+            for (int i = 0; i < n; i++) {
+                for (size_t split = 0; split <= GROUPS; split++) {
+                    memset(parts, 0x55, GROUPS * group);
+                    assert_int_equal(quant_groups(tables[i], (enum quant_format)f, &w, split, GROUPS - split,
+                                                  parts + split * group, &err),
+                                     LR_OK);
+                    assert_int_equal(quant_groups(tables[i], (enum quant_format)f, &w, 0, split, parts, &err),
+                                     LR_OK);
+                    assert_memory_equal(whole, parts, GROUPS * group);
+                }
+            }
+            free(whole);
+            free(parts);
+        }
+    }
+    free(packed);
+    free(x);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes_are_told),
+        cmocka_unit_test(widened_from_bytes_made_by_hand),
+        cmocka_unit_test(quantised_where_it_should_be),
+        cmocka_unit_test(every_tail_is_within_bounds),
+        cmocka_unit_test(error_is_less_than_rounding_gives),
+        cmocka_unit_test(constants_of_any_size),
+        cmocka_unit_test(tiny_values_are_zeros),
+        cmocka_unit_test(zeros_stay_zeros),
+        cmocka_unit_test(what_is_no_number_is_refused),
+        cmocka_unit_test(bytes_do_not_depend_on_the_set_or_the_split),
+    };
+    return cmocka_run_group_tests_name("kernel quant", tests, NULL, NULL);
+}
