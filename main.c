@@ -4,9 +4,17 @@
 #include "cli/options.h"
 
 static mode_fn *const modes[] = {
-    [MODE_GENERATE] = generate_run, [MODE_SCORE] = score_run,   [MODE_TOKENIZE] = tokenize_run,
-    [MODE_INFO] = info_run,         [MODE_PLAN] = plan_run,     [MODE_BENCH_LOAD] = bench_load_run,
-    [MODE_HELP] = help_run,         [MODE_HELP_ALL] = help_run, [MODE_VERSION] = version_run,
+    [MODE_GENERATE] = generate_run,
+    [MODE_SCORE] = score_run,
+    [MODE_TOKENIZE] = tokenize_run,
+    [MODE_INFO] = info_run,
+    [MODE_PLAN] = plan_run,
+    [MODE_BENCH] = bench_model_run,
+    [MODE_BENCH_LOAD] = bench_load_run,
+    [MODE_QUANTIZE] = quantize_run,
+    [MODE_HELP] = help_run,
+    [MODE_HELP_ALL] = help_run,
+    [MODE_VERSION] = version_run,
 };
 
 int main(int argc, char **argv) {

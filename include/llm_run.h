@@ -48,6 +48,8 @@ enum lr_matmul { LR_MATMUL_AUTO, LR_MATMUL_NATIVE, LR_MATMUL_BLAS };
 enum lr_kv { LR_KV_F16, LR_KV_F32, LR_KV_Q8 }; /* q8: int8, and a scale for each 32 of a head */
 /* How weights are had: mapped where they fit, else streamed; or always that way; resident: all copied. */
 enum lr_load { LR_LOAD_AUTO, LR_LOAD_MAP, LR_LOAD_STREAM, LR_LOAD_RESIDENT };
+/* Weights are run as they are, or quantised first: 8.5 or 4.6 bits each; auto: the best that fits in memory. */
+enum lr_quant { LR_QUANT_NONE, LR_QUANT_Q8, LR_QUANT_Q4, LR_QUANT_AUTO };
 enum lr_phase { LR_PHASE_LOAD, LR_PHASE_PREFILL };
 /* Called now and then with the work done and the whole: tokens times layers when reading a prompt; bytes of
  * the weights when loading, which is a session's first pass where they were not in the page cache. */
@@ -62,8 +64,10 @@ struct lr_engine_options {
     enum lr_load load;
     bool mlock; /* what is copied is locked in memory */
     bool guard; /* a handler for SIGBUS: a mapped file that is cut short is an error, not a crash */
-    const char *cache_dir; /* where measurements of disks are kept; NULL: nowhere */
+    enum lr_quant quant;
+    const char *cache_dir; /* where measurements and quantised weights are kept; NULL: nowhere */
     bool tokenizer_only;   /* the tokenizer's files alone: for lr_tokenize, lr_detokenize, lr_token_piece */
+    bool quantise_only;    /* fills the cache of quantised weights; no session can be opened */
     bool plan_only;        /* for lr_plan and lr_engine_info: shards may be absent, nothing is loaded */
     const struct lr_session_options *expect; /* the first session's: refused at once if too large; or NULL */
     lr_progress_fn *progress;
@@ -79,6 +83,7 @@ void lr_engine_close(struct lr_engine *engine);
 
 struct lr_model_info {
     const char *family, *architecture, *dtype; /* owned by the engine; dtype: of most weights, "bf16" */
+    const char *quant, *quant_path; /* "none", "q8" or "q4"; the file that keeps them, NULL: none does */
     uint64_t parameters, weight_bytes;
     uint32_t layers, dim, heads, kv_heads, head_dim, ffn_dim, vocab, max_context;
     bool tied_head, has_template, has_tokenizer;

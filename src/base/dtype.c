@@ -27,6 +27,8 @@ static const struct {
     [LR_U8] = {"U8", "u8", 8},
     [LR_BOOL] = {"BOOL", "bool", 8},
     [LR_OTHER] = {"?", "?", 0},
+    [LR_Q8] = {"Q8", "q8", 0},
+    [LR_Q4] = {"Q4", "q4", 0},
 };
 
 const char *lr_dtype_name(enum lr_dtype dtype) {

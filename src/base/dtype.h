@@ -33,12 +33,14 @@ enum lr_dtype {
     LR_U8,
     LR_BOOL,
     LR_OTHER, /* a name that is none of these: a tensor that can be passed over, but not used */
+    LR_Q8,    /* no file's dtypes, but ours: kernel/quant.h */
+    LR_Q4,
     LR_DTYPE_COUNT
 };
 
 /* The name as safetensors writes it ("BF16"). */
 const char *lr_dtype_name(enum lr_dtype dtype);
-/* Bits of one element; 0 for LR_OTHER. */
+/* Bits of one element; 0 for LR_OTHER, LR_Q8 and LR_Q4. */
 unsigned lr_dtype_bits(enum lr_dtype dtype);
 /* Bytes of one element of a dtype of whole bytes. */
 size_t lr_dtype_size(enum lr_dtype dtype);

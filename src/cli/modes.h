@@ -8,7 +8,8 @@
 
 typedef enum lr_status mode_fn(const struct options *o, struct console *c, struct lr_error *err);
 
-mode_fn generate_run, score_run, tokenize_run, info_run, plan_run, bench_load_run, help_run, version_run;
+mode_fn generate_run, score_run, tokenize_run, info_run, plan_run, bench_model_run, bench_load_run,
+    quantize_run, help_run, version_run;
 
 /* What the options ask of the library. */
 enum lr_status engine_options_from(const struct options *o, struct console *c, struct lr_engine_options *out,

@@ -24,9 +24,14 @@ const struct option_row option_table[OPT_COUNT] = {
                   .help = "what the model is: family, sizes, dtype, parameters, context, template"},
     [OPT_PLAN] = {"plan", 0, GROUP_MODES, KIND_MODE, .mode = MODE_PLAN, .common = true,
                   .help = "where every byte would live, and the speed to expect; loads nothing"},
+    [OPT_BENCH] = {"bench", 0, GROUP_MODES, KIND_MODE, .mode = MODE_BENCH,
+                   .help = "how fast prompts are read and text is generated; with -v: by operation, beside "
+                           "what this machine could do at most"},
     [OPT_BENCH_LOAD] = {"bench-load", 0, GROUP_MODES, KIND_MODE, .mode = MODE_BENCH_LOAD,
                         .help = "how long it takes to the first token, by phase, from the disk and from the "
                                 "page cache, each time in a process of its own"},
+    [OPT_QUANTIZE_ONLY] = {"quantize-only", 0, GROUP_MODES, KIND_MODE, .mode = MODE_QUANTIZE,
+                           .help = "fill the cache of quantised weights (--quant) and stop"},
 
     [OPT_MAX_TOKENS] = {"max-tokens", 'n', GROUP_TEXT, KIND_INT, AT(max_tokens), "N", .min = 1,
                         .max = INT32_MAX, .common = true, .modes = IN_GENERATE,
@@ -104,10 +109,16 @@ const struct option_row option_table[OPT_COUNT] = {
                   .help =
                       "weights used in the mapped files, read again in part for each token, or all copied "
                       "(default auto: mapped if they fit, else streamed)"},
+    [OPT_QUANT] = {"quant", 0, GROUP_MEMORY, KIND_CHOICE, AT(quant), "KIND", "none|q8|q4|auto",
+                   .modes = IN_SESSION | IN_QUANTIZE, .common = true,
+                   .help =
+                       "quantise the weights first: 8.5 or 4.6 bits each, kept for the next time; auto: the "
+                       "best that fits in memory (default none)"},
     [OPT_MLOCK] = {"mlock", 0, GROUP_MEMORY, KIND_FLAG, AT(mlock), .modes = IN_SESSION,
                    .help = "lock copied weights in memory (ulimit -l)"},
-    [OPT_CACHE_DIR] = {"cache-dir", 0, GROUP_MEMORY, KIND_TEXT, AT(cache_dir), "DIR",
-                       .help = "where measurements are kept (default $XDG_CACHE_HOME/llm-run)"},
+    [OPT_CACHE_DIR] =
+        {"cache-dir", 0, GROUP_MEMORY, KIND_TEXT, AT(cache_dir), "DIR",
+         .help = "where measurements and quantised weights are kept (default $XDG_CACHE_HOME/llm-run)"},
     [OPT_NO_CACHE] = {"no-cache", 0, GROUP_MEMORY, KIND_FLAG, AT(no_cache), .help = "keep nothing there"},
     [OPT_PRECISE] = {"precise", 0, GROUP_MEMORY, KIND_FLAG, AT(precise), .modes = IN_SESSION,
                      .help = "no reduced-precision arithmetic"},
@@ -131,9 +142,16 @@ const struct option_row option_table[OPT_COUNT] = {
     [OPT_COLOR] = {"color", 0, GROUP_OUTPUT, KIND_CHOICE, AT(color), "WHEN", "auto|always|never",
                    .help = "colour on stderr (auto: on a terminal, unless NO_COLOR is set)"},
 
+    [OPT_PROMPT_SIZES] = {"prompt-sizes", 0, GROUP_BENCH, KIND_NUMBERS, AT(prompt_sizes), "N,...", .min = 0,
+                          .max = INT32_MAX, .modes = IN_BENCH,
+                          .help = "with --bench: tokens of the prompts that are read (128,512); 0: none"},
+    [OPT_GEN_SIZES] = {"gen-sizes", 0, GROUP_BENCH, KIND_NUMBERS, AT(gen_sizes), "N,...", .min = 0,
+                       .max = INT32_MAX - 8, .modes = IN_BENCH,
+                       .help = "with --bench: tokens that are generated, after a prompt of 8 (32); 0: none"},
     [OPT_REPEAT] = {"repeat", 0, GROUP_BENCH, KIND_INT, AT(repeat), "N", .min = 1, .max = 1000,
-                    .modes = IN_BENCH_LOAD,
-                    .help = "with --bench-load: N runs from the disk and N from the page cache (3)"},
+                    .modes = IN_BENCH | IN_BENCH_LOAD,
+                    .help = "with --bench: N runs that count of each test (5); with --bench-load: N from the "
+                            "disk and N from the page cache (3)"},
 
     [OPT_HELP] = {"help", 'h', GROUP_ABOUT, KIND_MODE, .mode = MODE_HELP, .common = true,
                   .help = "the options used most"},

@@ -136,6 +136,10 @@ static void describe(const struct option_row *row, char *out, size_t size) {
     case KIND_SIZE:
         snprintf(out, size, "a size such as 8G, 1.5GiB or 60%%");
         break;
+    case KIND_NUMBERS:
+        snprintf(out, size, "up to %d whole numbers from %.0f to %.0f, separated by commas", OPTION_NUMBERS,
+                 row->min, row->max);
+        break;
     case KIND_BIAS:
         snprintf(out, size, "a token id, '=' and a number from %g to %g", row->min, row->max);
         break;
@@ -219,6 +223,9 @@ static enum lr_status take_value(const struct option_row *row, const char *word,
     case KIND_LIST:
         if (word[0]) return list_push(at, word, err);
         ok = false;
+        break;
+    case KIND_NUMBERS:
+        ok = value_numbers(word, (int64_t)row->min, (int64_t)row->max, at);
         break;
     case KIND_BIAS:
         ok = value_bias(word, &bias) && in_range(row, (double)bias.bias);

@@ -14,7 +14,9 @@ enum cli_mode {
     MODE_TOKENIZE,
     MODE_INFO,
     MODE_PLAN,
+    MODE_BENCH,
     MODE_BENCH_LOAD,
+    MODE_QUANTIZE,
     MODE_HELP,
     MODE_HELP_ALL,
     MODE_VERSION
@@ -25,16 +27,20 @@ enum cli_mode {
 #define IN_SCORE      (1u << MODE_SCORE)
 #define IN_TOKENIZE   (1u << MODE_TOKENIZE)
 #define IN_PLAN       (1u << MODE_PLAN)
+#define IN_BENCH      (1u << MODE_BENCH)
 #define IN_BENCH_LOAD (1u << MODE_BENCH_LOAD)
+#define IN_QUANTIZE   (1u << MODE_QUANTIZE)
 /* Wherever a session is opened, or priced. */
-#define IN_SESSION (IN_GENERATE | IN_SCORE | IN_PLAN | IN_BENCH_LOAD)
+#define IN_SESSION (IN_GENERATE | IN_SCORE | IN_PLAN | IN_BENCH | IN_BENCH_LOAD)
 
 enum option_id {
     OPT_SCORE,
     OPT_TOKENIZE,
     OPT_INFO,
     OPT_PLAN,
+    OPT_BENCH,
     OPT_BENCH_LOAD,
+    OPT_QUANTIZE_ONLY,
     OPT_MAX_TOKENS,
     OPT_FILE,
     OPT_RAW,
@@ -59,6 +65,7 @@ enum option_id {
     OPT_PREFILL_CHUNK,
     OPT_MEM_LIMIT,
     OPT_LOAD,
+    OPT_QUANT,
     OPT_MLOCK,
     OPT_CACHE_DIR,
     OPT_NO_CACHE,
@@ -71,6 +78,8 @@ enum option_id {
     OPT_VERBOSE,
     OPT_PROGRESS,
     OPT_COLOR,
+    OPT_PROMPT_SIZES,
+    OPT_GEN_SIZES,
     OPT_REPEAT,
     OPT_HELP,
     OPT_HELP_ALL,
@@ -103,7 +112,8 @@ enum option_kind {
     KIND_SIZE,   /* struct option_size */
     KIND_TEXT,   /* const char *, not empty */
     KIND_LIST,   /* struct option_list, one more each time */
-    KIND_BIAS    /* struct option_biases, one more each time */
+    KIND_BIAS,   /* struct option_biases, one more each time */
+    KIND_NUMBERS /* struct option_numbers, each in [min, max], separated by commas */
 };
 
 struct option_row {
@@ -132,6 +142,12 @@ enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER };
 struct option_size {
     uint64_t bytes; /* 0: a share */
     double percent;
+};
+
+#define OPTION_NUMBERS 16
+struct option_numbers {
+    int64_t items[OPTION_NUMBERS];
+    size_t count;
 };
 
 struct option_list {
@@ -164,7 +180,8 @@ struct options {
     int kv; /* enum lr_kv */
 
     struct option_size mem_limit;
-    int load; /* enum lr_load */
+    int load;  /* enum lr_load */
+    int quant; /* enum lr_quant */
     bool mlock, no_cache;
     const char *cache_dir;
     bool precise;
@@ -177,6 +194,7 @@ struct options {
     int verbose;
     int progress, color; /* enum when */
 
+    struct option_numbers prompt_sizes, gen_sizes;
     int64_t repeat;
 
     bool given[OPT_COUNT]; /* which options stood on the command line: only their values count */

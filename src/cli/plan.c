@@ -50,17 +50,17 @@ static int write_need(struct lr_buf *b, const char *key, const struct lr_plan *p
     return bad | lr_buf_append_char(b, '}');
 }
 
-static int write_sizes(struct lr_buf *b, const struct lr_plan *p) {
+static int write_sizes(struct lr_buf *b, const struct lr_plan *p, const char *quant) {
     int bad = lr_buf_printf(b, "{\"fits\":%s,\"mode\":\"%s\",\"budget\":%llu", p->fits ? "true" : "false",
                             mode_names[p->mode], (unsigned long long)p->budget);
     bad |= write_need(b, "need", p, true) | write_need(b, "start", p, false);
     return bad | lr_buf_printf(b,
                                ",\"weights\":%llu,\"pinned\":%llu,\"mapped\":%llu,\"streamed\":%llu,"
-                               "\"quant\":\"none\",\"context\":%u,\"context_that_fits\":%u,"
+                               "\"quant\":\"%s\",\"context\":%u,\"context_that_fits\":%u,"
                                "\"prefill_chunk\":%u,\"least_budget\":%llu",
                                (unsigned long long)p->weights, (unsigned long long)p->pinned,
-                               (unsigned long long)p->mapped, (unsigned long long)p->streamed, p->context,
-                               p->context_that_fits, p->chunk, (unsigned long long)p->least);
+                               (unsigned long long)p->mapped, (unsigned long long)p->streamed, quant,
+                               p->context, p->context_that_fits, p->chunk, (unsigned long long)p->least);
 }
 
 static int write_predicted(struct lr_buf *b, const struct lr_plan *p) {
@@ -81,8 +81,9 @@ static int write_tensor(struct lr_buf *b, const struct lr_plan_tensor *t) {
                                where_names[t->where]);
 }
 
-static int write_json(struct lr_buf *b, const struct lr_plan *p) {
-    int bad = write_sizes(b, p) | write_predicted(b, p) | lr_buf_append_str(b, LR_STR(",\"advice\":["));
+static int write_json(struct lr_buf *b, const struct lr_plan *p, const char *quant) {
+    int bad =
+        write_sizes(b, p, quant) | write_predicted(b, p) | lr_buf_append_str(b, LR_STR(",\"advice\":["));
     for (size_t i = 0; i < p->n_advice; i++) {
         if (i) bad |= lr_buf_append_char(b, ',');
         bad |= json_write_string(b, lr_str_of(p->advice[i]));
@@ -260,7 +261,7 @@ static enum lr_status plan_model(struct planning *g, struct console *c, struct l
     struct lr_session_options so = session_options_from(g->o, g->engine);
     LR_TRY(lr_plan(g->engine, &so, g->o->json, &g->plan, err));
     enum lr_status status =
-        console_answer(c, &b, g->o->json ? write_json(&b, &g->plan) : write_table(&b, g), err);
+        console_answer(c, &b, g->o->json ? write_json(&b, &g->plan, g->info.quant) : write_table(&b, g), err);
     lr_buf_free(&b);
     return status;
 }

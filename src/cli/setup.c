@@ -44,6 +44,7 @@ enum lr_status engine_options_from(const struct options *o, struct console *c, s
     out->isa = o->isa;
     out->precise = o->precise;
     out->load = (enum lr_load)o->load;
+    out->quant = (enum lr_quant)o->quant;
     out->mlock = o->mlock;
     out->guard = true;
     c->expect = (struct lr_session_options){.kv = o->precise ? LR_KV_F32 : LR_KV_F16};

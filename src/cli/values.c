@@ -65,6 +65,20 @@ bool value_size(const char *word, struct option_size *out) {
     return true;
 }
 
+bool value_numbers(const char *word, int64_t min, int64_t max, struct option_numbers *out) {
+    *out = (struct option_numbers){0};
+    for (const char *at = word;; at++) {
+        char number[24];
+        size_t n = strcspn(at, ",");
+        if (n >= sizeof number || out->count == OPTION_NUMBERS) return false;
+        memcpy(number, at, n);
+        number[n] = '\0';
+        if (!value_int(number, min, max, &out->items[out->count++])) return false;
+        at += n;
+        if (!*at) return true;
+    }
+}
+
 bool value_bias(const char *word, struct lr_logit_bias *out) {
     const char *equals = strchr(word, '=');
     char id[16];

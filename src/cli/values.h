@@ -12,6 +12,8 @@ bool value_u64(const char *word, uint64_t *out);
 bool value_real(const char *word, double *out);
 /* "8G", "1.5GiB", "512m", "1000000": 1024-based; "60%": above 0, up to 100. */
 bool value_size(const char *word, struct option_size *out);
+/* "128,512": at least one, each in [min, max]. */
+bool value_numbers(const char *word, int64_t min, int64_t max, struct option_numbers *out);
 /* "ID=X". */
 bool value_bias(const char *word, struct lr_logit_bias *out);
 /* The place of `word` in "a|b|c", or -1. */

@@ -27,15 +27,18 @@ typedef void kernel_widen_fn(const void *src, float *out, size_t n);
  * `w` (stride k elements). x [n_x, k] with row stride ld_x, f32. */
 typedef void kernel_dot_fn(const void *w, size_t rows, size_t k, const float *x, size_t ld_x, size_t n_x,
                            float *out, size_t ld_out);
-/* Products of reduced precision: each activation is prepared once (rounded, or quantised), and then
- * multiplied as it is. Only for K from KERNEL_REDUCED_FROM on: errors of few elements average out less
- * (measured: with bf16 pairs and K of 64 the divergence of next-token distributions comes to 3e-3; with K of
- * 512 it stays below 1e-4), and small models are fast anyway. Where there are such products they are used for
- * every number of activations. */
-#define KERNEL_REDUCED_FROM 512u
-/* Room for one prepared activation of k elements, whatever it is prepared for. */
-#define KERNEL_PREPARED_BYTES(k) (2 * (size_t)(k))
-/* x [k], out: what dot_prepared takes for one activation, dense: 2 k bytes for bf16. */
+/* Products of reduced precision: each activation is prepared once (rounded to bf16, or quantised to int8),
+ * and then multiplied as it is. Errors of few elements average out less, and small models are fast anyway:
+ * only for K from these on (measured: with bf16 and K of 64 the divergence of next-token distributions comes
+ * to 3e-3, with K of 512 it stays below 1e-4; with int8 and K of 512 one of 20 greedy texts of the demo model
+ * changes). Where there are such products they are used for every number of activations. */
+#define KERNEL_ROUNDED_FROM   512u
+#define KERNEL_QUANTISED_FROM 576u
+/* Room for one prepared activation of k elements, whatever it is prepared for: struct quant_x takes 1.375
+ * bytes for each of up to k + 255. */
+#define KERNEL_PREPARED_BYTES(k) (2 * (size_t)(k) + 384)
+/* x [k], out: what dot_prepared takes for one activation, dense: KERNEL_ROUNDED_BYTES(k) of bf16. */
+#define KERNEL_ROUNDED_BYTES(k) (2 * (size_t)(k))
 typedef void kernel_prepare_fn(const float *x, size_t k, void *out);
 /* As kernel_dot_fn, of prepared activations x [n_x]. */
 typedef void kernel_dot_prepared_fn(const void *w, size_t rows, size_t k, const void *x, size_t n_x,
@@ -82,9 +85,8 @@ typedef void kernel_rope_fn(float *x, size_t n_heads, size_t head_dim, size_t ro
 typedef void kernel_gate_fn(float *gate, const float *up, size_t n);
 /* x += y, both [n]. */
 typedef void kernel_add_fn(float *x, const float *y, size_t n);
-/* x = e^x, [n], within 1 unit in the last place (where the result is subnormal: of the least normal
- * number's).
- */
+/* x = e^x, [n], within 1.01 units in the last place (in those of the least normal number, where the result is
+ * below it). */
 typedef void kernel_exp_fn(float *x, size_t n);
 /* out [n] as f16, rounded to nearest even. */
 typedef void kernel_store_f16_fn(const float *x, size_t n, uint16_t *out);
@@ -93,6 +95,16 @@ typedef void kernel_attention_fn(const struct attention_task *task);
 typedef void kernel_merge_fn(float *states, const float *later, size_t n, uint32_t head_dim);
 /* out [head_dim]: the result of a query's state. */
 typedef void kernel_finish_fn(const float *state, uint32_t head_dim, float *out);
+/* Multiply-adds between registers, in `rounds` rounds, as fast as the processor goes: how many they were.
+ * Each adds io^2, where that is 1, to the sum that *io is in the end. Not for the forward pass: what its
+ * kernels are measured by. */
+typedef uint64_t kernel_peak_fn(uint64_t rounds, float *io);
+/* Reads n bytes, a multiple of KERNEL_READ_STEP, as fast as they come: the sum of the f32 that they are.
+ * `ahead`: bytes by which lines are fetched ahead; 0: they are not. Likewise to measure by. */
+#define KERNEL_READ_STEP 1024u
+typedef float kernel_read_fn(const void *p, size_t n, size_t ahead);
+/* f32 fused (generic: one after the other); pairs of bf16 added to f32; fours of int8 added to int32. */
+enum kernel_peak { PEAK_F32, PEAK_BF16, PEAK_INT8, PEAK_COUNT };
 
 #define KERNEL_BLAS_NEVER UINT32_MAX
 struct kernel_table {
@@ -104,6 +116,7 @@ struct kernel_table {
     kernel_quantise_fn *quantise[QUANT_FORMATS];
     kernel_quant_x_fn *quant_x;
     kernel_quant_dot_fn *quant_dot[QUANT_FORMATS];
+    kernel_quant_precise_fn *quant_precise;
     kernel_rms_norm_fn *rms_norm;
     kernel_rope_fn *rope;
     kernel_gate_fn *silu_mul;
@@ -115,6 +128,11 @@ struct kernel_table {
     kernel_attention_fn *attention;
     kernel_merge_fn *merge;
     kernel_finish_fn *finish;
+    kernel_read_fn *read;
+    struct {
+        kernel_peak_fn *run; /* NULL where the instruction set has none */
+        uint32_t needs;      /* enum cpu_feature, beside the table's own */
+    } peak[PEAK_COUNT];
     /* Under MATMUL_AUTO OpenBLAS takes products of this many activations and more (KERNEL_BLAS_NEVER). */
     uint32_t blas_from;
 };
@@ -123,6 +141,11 @@ struct kernel_table {
  * known ones. */
 enum lr_status kernel_select(uint32_t features, const char *isa, const struct kernel_table **out,
                              struct lr_error *err);
+
+/* The loop for `which` on a processor with `features`; NULL where there is none. */
+kernel_peak_fn *kernel_peak(const struct kernel_table *t, uint32_t features, enum kernel_peak which);
+/* Which of them products with weights of `dtype` are made of. */
+enum kernel_peak kernel_peak_of(const struct kernel_table *t, enum lr_dtype dtype);
 
 /* How products are done; one for an engine. */
 enum matmul_mode { MATMUL_AUTO, MATMUL_NATIVE, MATMUL_BLAS };
@@ -147,7 +170,8 @@ uint64_t matmul_memory(const struct kernel_table *kernels, enum matmul_mode mode
 struct matmul_input {
     const float *x; /* [n_x, k], dense */
     size_t n_x;
-    const void *prepared; /* NULL: the products take x */
+    const void *prepared; /* NULL: the products take x, or with quantised weights: */
+    struct quant_x quant; /* q NULL: x, and the weights widened */
 };
 
 /* Prepares x [n_x, k] for all products with weights of `dtype`; `room` [n_x, KERNEL_PREPARED_BYTES(k)]

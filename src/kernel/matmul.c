@@ -53,32 +53,62 @@ static uint64_t piece_bytes(uint64_t weights, size_t n_x, uint32_t threads) {
 }
 
 static size_t native_piece(const struct tensor_view *w, size_t n_x, uint32_t threads) {
-    uint64_t row = w->cols * lr_dtype_size(w->dtype);
+    uint64_t row = quant_row_bytes(w->dtype, w->cols);
     uint64_t rows = row == 0 ? w->rows : piece_bytes(row * w->rows, n_x, threads) / row;
-    size_t step = n_x < PIECE_ROWS ? PIECE_ROWS : PIECE_ROWS_PREFILL;
+    size_t step = n_x < PIECE_ROWS && quant_rows(w->dtype) == 1 ? PIECE_ROWS : PIECE_ROWS_PREFILL;
     return (size_t)(rows < step ? step : rows - rows % step);
 }
 
 /* ---- preparing activations */
 
 struct preparation {
+    const struct kernel_table *kernels;
     kernel_prepare_fn *prepare;
     const float *x;
     char *out;
     size_t k;
+    enum quant_format format;
+    struct quant_x quant;
 };
 
 static void prepare_one(void *ctx, uint32_t task, uint32_t thread) {
     (void)thread;
     const struct preparation *p = ctx;
-    p->prepare(p->x + task * p->k, p->k, p->out + task * KERNEL_PREPARED_BYTES(p->k));
+    p->prepare(p->x + task * p->k, p->k, p->out + task * KERNEL_ROUNDED_BYTES(p->k));
+}
+
+static void quantise_one(void *ctx, uint32_t task, uint32_t thread) {
+    (void)thread;
+    const struct preparation *p = ctx;
+    size_t padded = quant_x_padded(p->k), at = task * padded;
+    struct quant_x out = {p->quant.q + at, p->quant.scale + at / QUANT_X_BLOCK, p->quant.bias};
+    out.bias += at / (p->format == QUANT_Q8 ? QUANT_Q8_UNIT : QUANT_Q4_BLOCK);
+    p->kernels->quant_x(p->format, p->x + task * p->k, p->k, p->k, 1, &out);
+}
+
+/* In `room`: all q, all scales, all biases. */
+static struct quant_x quant_x_in(void *room, size_t n_x, size_t k) {
+    size_t padded = quant_x_padded(k);
+    struct quant_x x = {.q = room};
+    void *scale = x.q + n_x * padded;
+    x.scale = scale;
+    void *bias = x.scale + n_x * padded / QUANT_X_BLOCK;
+    x.bias = bias;
+    return x;
 }
 
 void matmul_prepare(const struct matmul *m, enum lr_dtype dtype, const float *x, size_t n_x, size_t k,
                     void *room, struct matmul_input *out) {
     *out = (struct matmul_input){.x = x, .n_x = n_x};
-    struct preparation p = {m->kernels->prepare[dtype], x, room, k};
-    if (!p.prepare || m->precise || m->mode == MATMUL_BLAS || k < KERNEL_REDUCED_FROM) return;
+    struct preparation p = {
+        .kernels = m->kernels, .prepare = m->kernels->prepare[dtype], .x = x, .out = room, .k = k};
+    if (quant_format_of(dtype, &p.format)) {
+        if (m->precise || k < KERNEL_QUANTISED_FROM || n_x == 0) return;
+        out->quant = p.quant = quant_x_in(room, n_x, k);
+        threads_run(m->threads, (uint32_t)n_x, quantise_one, &p);
+        return;
+    }
+    if (!p.prepare || m->precise || m->mode == MATMUL_BLAS || k < KERNEL_ROUNDED_FROM) return;
     threads_run(m->threads, (uint32_t)n_x, prepare_one, &p);
     out->prepared = room;
 }
@@ -90,11 +120,25 @@ static void add_bias(const struct product *p, size_t first, size_t n) {
         p->m->kernels->add(p->out + i * p->ld_out + first, p->bias + first, n);
 }
 
+static void run_quantised(const struct product *p, enum quant_format format, size_t first, size_t n) {
+    const struct tensor_view *w = p->w;
+    const char *rows = (const char *)w->data + first * quant_row_bytes(w->dtype, w->cols);
+    if (p->in->quant.q)
+        p->m->kernels->quant_dot[format](rows, n, w->cols, &p->in->quant, p->in->n_x, p->out + first,
+                                         p->ld_out);
+    else
+        p->m->kernels->quant_precise(format, rows, n, w->cols, p->in->x, w->cols, p->in->n_x, p->out + first,
+                                     p->ld_out);
+}
+
 static void run_native(const struct product *p, size_t first, size_t n) {
     const struct tensor_view *w = p->w;
     const struct kernel_table *t = p->m->kernels;
     const char *rows = (const char *)w->data + first * w->cols * lr_dtype_size(w->dtype);
-    if (p->in->prepared)
+    enum quant_format format;
+    if (quant_format_of(w->dtype, &format))
+        run_quantised(p, format, first, n);
+    else if (p->in->prepared)
         t->dot_prepared[w->dtype](rows, n, w->cols, p->in->prepared, p->in->n_x, p->out + first, p->ld_out);
     else
         t->dot[w->dtype](rows, n, w->cols, p->in->x, w->cols, p->in->n_x, p->out + first, p->ld_out);
@@ -118,7 +162,7 @@ void matmul_run(const struct matmul *m, const struct tensor_view *w, const float
     struct product p = {.m = m, .w = w, .bias = bias, .in = in, .ld_out = ld_out};
     p.out = out;
     bool want_blas = m->mode == MATMUL_BLAS || (m->mode == MATMUL_AUTO && n_x >= m->kernels->blas_from);
-    p.piece = want_blas ? blas_piece(w, n_x) : 0;
+    p.piece = want_blas && quant_rows(w->dtype) == 1 ? blas_piece(w, n_x) : 0;
     p.blas = p.piece > 0;
     if (!p.blas) p.piece = native_piece(w, n_x, threads_count(m->threads));
     threads_run(m->threads, (uint32_t)((w->rows + p.piece - 1) / p.piece), run_piece, &p);

@@ -22,6 +22,13 @@ const char *quant_name(enum quant_format format) {
     return formats[format].name;
 }
 
+uint64_t quant_row_bytes(enum lr_dtype dtype, uint64_t cols) {
+    enum quant_format format;
+    uint64_t bytes = cols * lr_dtype_size(dtype);
+    if (quant_format_of(dtype, &format) && quant_group_bytes(format, cols, &bytes)) return UINT64_MAX;
+    return quant_rows(dtype) > 1 ? bytes / QUANT_ROWS : bytes;
+}
+
 bool quant_group_bytes(enum quant_format format, uint64_t cols, uint64_t *out) {
     uint64_t padded;
     return lr_round_up_u64(cols, formats[format].unit, &padded) ||
@@ -49,7 +56,7 @@ static enum lr_status refuse_element(const float *x, size_t n, uint64_t row, uin
     while (k + 1 < n && (bits_of_float(x[k]) & 0x7FFFFFFF) < TOO_LARGE_BITS) k++;
     return lr_fail(err, LR_EMODEL,
                    "row %llu, column %llu is %g: weights from 2^127 up, inf and nan cannot be quantised",
-                   (unsigned long long)row, (unsigned long long)(col + k), (double)x[k]);
+                   (unsigned long long)row, (unsigned long long)col + k, (double)x[k]);
 }
 
 static bool too_large(const float *x, size_t n) {
@@ -114,7 +121,8 @@ static void widen_q8(const struct quant_q8_unit *unit, size_t r, size_t cols, fl
     for (size_t k = 0; k < cols; k++) {
         const struct quant_q8_unit *u = unit + k / QUANT_Q8_UNIT;
         size_t at = k % QUANT_Q8_UNIT;
-        out[k] = scale_of(u->scale[r]) * (float)(u->line[at / 4][4 * r + at % 4] - QUANT_Q8_OFFSET);
+        int q = u->line[at / 4][4 * r + at % 4] - QUANT_Q8_OFFSET;
+        out[k] = scale_of(u->scale[r]) * (float)q;
     }
 }
 

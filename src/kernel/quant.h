@@ -23,15 +23,21 @@
  *
  * Elements past the end of K have the value 0.
  *
- * Products. Activations are quantised for themselves (struct quant_x), blocks of 32, q in [-127, 127]. All
- * sums of q products within a block are exact integers. For each output one f32 `acc` begins at 0 and takes
- * the units in the order of K; each operation named here rounds once, to nearest even, fmaf() included: q8,
- * each unit:   acc = fmaf(scale * x_scale, (float)isum, acc)      isum over the 32 elements q4, each unit:
- * part = 0 each 32 elements of it, with x_scale: s = (float)isum0 * (float)scale0 isum0, isum1: the sums of
- *           s = fmaf((float)isum1, (float)scale1, s)                    codebook value * q over the two
- *           part = fmaf(x_scale, s, part)                               blocks of 16
+ * Products. Activations are quantised for themselves (struct quant_x), in blocks of 32, q in [-127, 127].
+ * Sums within a block are exact integers. For each output one f32 `acc` begins at 0 and takes the units in
+ * the order of K. An (float) and an fmaf() round once, to nearest even, and so does scale * x_scale.
+ *
+ *   q8, each unit:
+ *       acc = fmaf(scale * x_scale, (float)isum, acc)        isum: of the 32 products q * q
+ *   q4, each unit: part = 0, then for each 32 of its elements, which share an x_scale,
+ *       s = (float)(isum0 * scale0 + isum1 * scale1)         isum0, isum1: of the products of codebook
+ *       part = fmaf(x_scale, s, part)                        value and q, over the two blocks of 16
+ *     and at the end
  *       acc = fmaf(super, part, acc)
- * Nothing else depends on order, so a lane for each row needs no tree of additions. */
+ *
+ * The sum in s is an exact int32, rounded once; each of the two products is below 2^24, so that an f32
+ * product and an fmaf() give the same s. Nothing else depends on order: a lane for each row needs no tree of
+ * additions. */
 #ifndef LR_KERNEL_QUANT_H
 #define LR_KERNEL_QUANT_H
 
@@ -97,8 +103,25 @@ typedef void kernel_quant_x_fn(enum quant_format format, const float *x, size_t 
 /* out[m * ld_out + r] for the first `rows` rows of the groups at `w`, as defined above. */
 typedef void kernel_quant_dot_fn(const void *w, size_t rows, size_t k, const struct quant_x *x, size_t n_x,
                                  float *out, size_t ld_out);
+/* The same of f32 activations x [n_x, k] with row stride ld_x: no reduced precision. Each weight is the f32
+ * that quant_widen() gives, and acc = fmaf(weight, x, acc) in the order of K. */
+typedef void kernel_quant_precise_fn(enum quant_format format, const void *w, size_t rows, size_t k,
+                                     const float *x, size_t ld_x, size_t n_x, float *out, size_t ld_out);
 
 /* For loaders. */
+
+/* A dtype's format; false where it is none of the two. */
+static inline bool quant_format_of(enum lr_dtype dtype, enum quant_format *out) {
+    *out = dtype == LR_Q4 ? QUANT_Q4 : QUANT_Q8;
+    return dtype == LR_Q8 || dtype == LR_Q4;
+}
+/* Bytes of one row of `cols` elements, quantised or not: a sixteenth of a group's, and those of a matrix are
+ * rows rounded up to whole groups times this. */
+uint64_t quant_row_bytes(enum lr_dtype dtype, uint64_t cols);
+/* Rows beside which a matrix may be cut: 16, or 1. */
+static inline uint64_t quant_rows(enum lr_dtype dtype) {
+    return dtype == LR_Q8 || dtype == LR_Q4 ? QUANT_ROWS : 1;
+}
 
 const char *quant_name(enum quant_format format); /* "q8", "q4" */
 /* Bytes of one group of 16 rows, and of all groups; true on overflow. */

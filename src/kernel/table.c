@@ -9,10 +9,11 @@
     .dot[LR_F32] = dot_f32_##isa, .dot[LR_F16] = dot_f16_##isa, .dot[LR_BF16] = dot_bf16_##isa,              \
     .quantise[QUANT_Q8] = quantise_q8_##fit, .quantise[QUANT_Q4] = quantise_q4_##fit,                        \
     .quant_x = quant_x_##quant, .quant_dot[QUANT_Q8] = quant_dot_q8_##quant,                                 \
-    .quant_dot[QUANT_Q4] = quant_dot_q4_##quant, .rms_norm = rms_norm_##isa, .rope = rope_##isa,             \
-    .silu_mul = silu_mul_##isa, .gelu_mul = gelu_mul_##isa, .gelu_tanh_mul = gelu_tanh_mul_##isa,            \
-    .relu_mul = relu_mul_##isa, .add = add_##isa, .exp = exp_##isa, .store_f16 = store_f16_##isa,            \
-    .attention = attention_##isa, .merge = merge_##isa, .finish = finish_##isa
+    .quant_dot[QUANT_Q4] = quant_dot_q4_##quant, .quant_precise = quant_precise_##quant,                     \
+    .rms_norm = rms_norm_##isa, .rope = rope_##isa, .silu_mul = silu_mul_##isa, .gelu_mul = gelu_mul_##isa,  \
+    .gelu_tanh_mul = gelu_tanh_mul_##isa, .relu_mul = relu_mul_##isa, .add = add_##isa, .exp = exp_##isa,    \
+    .store_f16 = store_f16_##isa, .attention = attention_##isa, .merge = merge_##isa,                        \
+    .finish = finish_##isa, .read = read_##isa, .peak[PEAK_F32] = {peak_f32_##isa, 0}
 
 /* Where OpenBLAS 0.3.21 is 10 % faster than our own products, on one core of a Zen 5 (tests/bench/bench_dot,
  * GFLOPS with [2048, 2048] and 8, 32, 128, 512 activations):
@@ -26,17 +27,24 @@
 static const struct kernel_table generic = {
     .name = "generic", KERNEL_FUNCTIONS(generic, generic, generic), .blas_from = 4};
 #if defined(__x86_64__)
+#define AVX2_PEAKS .peak[PEAK_INT8] = {peak_int8_avx2, CPU_AVX_VNNI}
+#define AVX512_PEAKS                                                                                         \
+    .peak[PEAK_BF16] = {peak_bf16_avx512, CPU_AVX512_BF16},                                                  \
+    .peak[PEAK_INT8] = {peak_int8_avx512, CPU_AVX512_VNNI}
 static const struct kernel_table avx2 = {
-    .name = "avx2", KERNEL_FUNCTIONS(avx2, avx2, avx2), .blas_from = KERNEL_BLAS_NEVER};
+    .name = "avx2", KERNEL_FUNCTIONS(avx2, avx2, avx2), AVX2_PEAKS, .blas_from = KERNEL_BLAS_NEVER};
 static const struct kernel_table avxvnni = {
-    .name = "avxvnni", KERNEL_FUNCTIONS(avx2, avx2, avxvnni), .blas_from = KERNEL_BLAS_NEVER};
+    .name = "avxvnni", KERNEL_FUNCTIONS(avx2, avx2, avxvnni), AVX2_PEAKS, .blas_from = KERNEL_BLAS_NEVER};
 static const struct kernel_table avx512 = {
-    .name = "avx512", KERNEL_FUNCTIONS(avx512, avx512, avx2), .blas_from = KERNEL_BLAS_NEVER};
-static const struct kernel_table avx512vnni = {
-    .name = "avx512vnni", KERNEL_FUNCTIONS(avx512, avx512, avx512vnni), .blas_from = KERNEL_BLAS_NEVER};
+    .name = "avx512", KERNEL_FUNCTIONS(avx512, avx512, avx2), AVX512_PEAKS, .blas_from = KERNEL_BLAS_NEVER};
+static const struct kernel_table avx512vnni = {.name = "avx512vnni",
+                                               KERNEL_FUNCTIONS(avx512, avx512, avx512vnni),
+                                               AVX512_PEAKS,
+                                               .blas_from = KERNEL_BLAS_NEVER};
 /* Of bf16 weights and activations two in each lane are multiplied and added at once. */
 static const struct kernel_table avx512bf16 = {.name = "avx512bf16",
                                                KERNEL_FUNCTIONS(avx512, avx512, avx512vnni),
+                                               AVX512_PEAKS,
                                                .prepare[LR_BF16] = prepare_bf16_avx512bf16,
                                                .dot_prepared[LR_BF16] = dot_prepared_bf16_avx512bf16,
                                                .blas_from = KERNEL_BLAS_NEVER};
@@ -84,4 +92,16 @@ enum lr_status kernel_select(uint32_t features, const char *isa, const struct ke
                        isa);
     *out = best;
     return LR_OK;
+}
+
+kernel_peak_fn *kernel_peak(const struct kernel_table *t, uint32_t features, enum kernel_peak which) {
+    uint32_t needs = t->peak[which].needs;
+    return (features & needs) == needs ? t->peak[which].run : NULL;
+}
+
+/* Weights of all dtypes are widened to f32 as they are read. */
+enum kernel_peak kernel_peak_of(const struct kernel_table *t, enum lr_dtype dtype) {
+    (void)t;
+    (void)dtype;
+    return PEAK_F32;
 }

@@ -17,14 +17,19 @@
     kernel_store_f16_fn store_f16_##isa;                                                                     \
     kernel_attention_fn attention_##isa;                                                                     \
     kernel_merge_fn merge_##isa;                                                                             \
-    kernel_finish_fn finish_##isa
-
+    kernel_finish_fn finish_##isa;                                                                           \
+    kernel_peak_fn peak_f32_##isa;                                                                           \
+    kernel_read_fn read_##isa
+/* Products of quantised weights. */
 #define KERNEL_DECLARE_QUANT(isa)                                                                            \
     kernel_quant_x_fn quant_x_##isa;                                                                         \
-    kernel_quant_dot_fn quant_dot_q8_##isa, quant_dot_q4_##isa
+    kernel_quant_dot_fn quant_dot_q8_##isa, quant_dot_q4_##isa;                                              \
+    kernel_quant_precise_fn quant_precise_##isa
 #define KERNEL_DECLARE_REDUCED(isa)                                                                          \
     kernel_prepare_fn prepare_bf16_##isa;                                                                    \
     kernel_dot_prepared_fn dot_prepared_bf16_##isa
+/* Those that not every instruction set has. */
+#define KERNEL_DECLARE_PEAK(label_isa) kernel_peak_fn peak_##label_isa
 
 KERNEL_DECLARE(generic);
 KERNEL_DECLARE_QUANT(generic);
@@ -35,6 +40,9 @@ KERNEL_DECLARE_QUANT(avx2);
 KERNEL_DECLARE_QUANT(avxvnni);
 KERNEL_DECLARE_QUANT(avx512vnni);
 KERNEL_DECLARE_REDUCED(avx512bf16);
+KERNEL_DECLARE_PEAK(int8_avx2);
+KERNEL_DECLARE_PEAK(bf16_avx512);
+KERNEL_DECLARE_PEAK(int8_avx512);
 #elif defined(__aarch64__)
 KERNEL_DECLARE(neon);
 #endif

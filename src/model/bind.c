@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "kernel/quant.h"
 
 #include <stdio.h>
 
@@ -62,7 +63,8 @@ static enum lr_status check_shape(const struct binder *b, const struct tensor_re
     uint32_t rank;
     uint64_t rows, cols;
     spec_role_shape(b->spec, role, &rank, &rows, &cols);
-    if (t->dtype != LR_F32 && t->dtype != LR_F16 && t->dtype != LR_BF16)
+    bool quantised = rank == 2 && quant_rows(t->dtype) > 1;
+    if (t->dtype != LR_F32 && t->dtype != LR_F16 && t->dtype != LR_BF16 && !quantised)
         return lr_fail(err, LR_EMODEL, "%s: tensor '%.*s' is %s; supported: F32, F16, BF16",
                        b->catalog->files[t->file].path, LR_STR_ARGS(t->name),
                        t->dtype == LR_OTHER ? t->other : lr_dtype_name(t->dtype));
@@ -177,7 +179,7 @@ static void count_used(const struct binder *b, struct binding *out) {
             continue;
         out->used_bytes += t->bytes;
         out->dtype_bytes[t->dtype] += t->bytes;
-        out->parameters += t->bytes / lr_dtype_size(t->dtype);
+        out->parameters += t->shape[0] * (t->rank == 2 ? t->shape[1] : 1);
     }
 }
 

@@ -42,6 +42,8 @@ enum lr_status forward_work_init(struct arena *arena, const struct model_spec *s
     if (widest < s->dim) widest = s->dim;
     LR_TRY(arena_alloc(arena, chunk * KERNEL_PREPARED_BYTES(widest), "prepared activations", &out->prepared,
                        err));
+    LR_TRY(arena_alloc(arena, QUANT_ROWS * quant_row_bytes(LR_Q8, quant_x_padded(s->dim)),
+                       "rows of a quantised embedding", &out->group, err));
     LR_TRY(take(arena, threads, out->attention_step, "work space of attention", &out->attention, err));
     LR_TRY(take(arena, (uint64_t)s->heads * (positions / KERNEL_KV_SPAN + 1),
                 kernel_attention_state(s->head_dim), "spans of attention", &out->spans, err));
@@ -57,14 +59,30 @@ static enum lr_status check_ids(const struct model_spec *s, const struct forward
     return LR_OK;
 }
 
+/* A row of a quantised embedding: its group is had whole. */
+static enum lr_status embed_quantised(const struct model *m, struct forward_work *w, uint32_t id, float *out,
+                                      enum quant_format format, struct lr_error *err) {
+    const struct tensor_record *t = m->binding->embed;
+    LR_TRY(store_copy(m->store, t, id - id % QUANT_ROWS, QUANT_ROWS, w->group, err));
+    quant_widen(format, w->group, id % QUANT_ROWS, m->spec->dim, out);
+    return LR_OK;
+}
+
 /* The rows of the embedding, whose reads from a disk all begin before the first is waited for. `normed` is
  * free at this point: it takes a row as it is in the file. */
 static enum lr_status embed(const struct model *m, struct forward_work *w, const struct forward_pass *pass,
                             struct lr_error *err) {
     const struct tensor_record *t = m->binding->embed;
     size_t dim = m->spec->dim;
-    for (uint32_t i = 0; i < pass->n && pass->n > 1; i++) store_ahead(m->store, t, pass->ids[i], 1);
+    uint32_t rows = (uint32_t)quant_rows(t->dtype);
+    enum quant_format format;
+    for (uint32_t i = 0; i < pass->n && pass->n > 1; i++)
+        store_ahead(m->store, t, pass->ids[i] - pass->ids[i] % rows, rows);
     for (uint32_t i = 0; i < pass->n; i++) {
+        if (quant_format_of(t->dtype, &format)) {
+            LR_TRY(embed_quantised(m, w, pass->ids[i], w->x + i * dim, format, err));
+            continue;
+        }
         LR_TRY(store_copy(m->store, t, pass->ids[i], 1, w->normed, err));
         m->matmul->kernels->widen[t->dtype](w->normed, w->x + i * dim, dim);
     }
@@ -85,7 +103,9 @@ static void give_logits(const struct model *m, struct forward_work *w, const str
                         const struct loan *loan, const struct matmul_input *in) {
     uint32_t n = (uint32_t)in->n_x;
     uint64_t rows = loan->view.rows, row = units_row_bytes(loan->record), most = w->n_logits / n;
+    if (most < rows) most -= most % UNIT_ROWS; /* whole groups, and tiles */
     uint64_t parts = (rows + most - 1) / most, each = (rows + parts - 1) / parts;
+    if (each < rows) each = (each + UNIT_ROWS - 1) / UNIT_ROWS * UNIT_ROWS;
     struct tensor_view part = loan->view;
     for (uint64_t at = 0; at < rows; at += part.rows) {
         part.data = (const char *)loan->view.data + at * row;
@@ -109,34 +129,49 @@ static enum lr_status head(const struct model *m, struct forward_work *w, const 
                                      dim, w->normed + (size_t)i * dim);
     struct matmul_input in;
     matmul_prepare(m->matmul, m->binding->head->dtype, w->normed, n, dim, w->prepared, &in);
+    operation_done(pass->operations, OPERATION_NORM);
     struct loan loan = store_lend(m->binding->head);
     loan.most_rows = w->n_logits / n;
     while (store_next(m->store, &loan, &status, err)) give_logits(m, w, pass, &loan, &in);
+    operation_done(pass->operations, OPERATION_HEAD);
     return status;
 }
 
 static enum lr_status run_pass(const struct model *m, struct forward_work *w, struct kv_sequence *seq,
                                const struct forward_pass *pass, struct lr_error *err) {
     LR_TRY(embed(m, w, pass, err));
+    operation_done(pass->operations, OPERATION_EMBEDDING);
     rotate(m, w, pass);
+    operation_done(pass->operations, OPERATION_ROPE);
     struct block_context c = {.model = m, .work = w, .seq = seq, .n = pass->n, .position = pass->position};
+    c.operations = pass->operations;
     for (c.layer = 0; c.layer < m->spec->layers; c.layer++) {
+        operation_none(pass->operations);
         LR_TRY(block_attention(&c, err));
         LR_TRY(block_mlp(&c, err));
         LR_TRY(store_check(m->store, false, err));
         if (!pass->on_layer(pass->layer_ctx, c.layer))
             return lr_fail(err, LR_EINTERRUPTED, "interrupted at position %u", pass->position);
     }
+    operation_none(pass->operations);
     if (pass->want == FORWARD_NO_LOGITS) return LR_OK;
     LR_TRY(head(m, w, pass, pass->want == FORWARD_LAST ? 1 : pass->n, err));
     return store_check(m->store, false, err);
+}
+
+static void count(const struct model *m, const struct kv_sequence *seq, const struct forward_pass *pass) {
+    uint32_t logits = pass->want == FORWARD_ALL ? pass->n : pass->want == FORWARD_LAST;
+    operations_end(pass->operations);
+    operations_count(pass->operations, m, seq->pool, pass->n, pass->position, logits);
 }
 
 enum lr_status forward_run(const struct model *m, struct forward_work *w, struct kv_sequence *seq,
                            const struct forward_pass *pass, struct lr_error *err) {
     LR_TRY(check_ids(m->spec, pass, err));
     store_begin(m->store, pass->want != FORWARD_NO_LOGITS);
+    operations_begin(pass->operations, &m->store->lent);
     enum lr_status status = run_pass(m, w, seq, pass, err);
+    if (pass->operations) count(m, seq, pass);
     store_end(m->store);
     return status;
 }

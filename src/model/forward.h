@@ -4,6 +4,7 @@
 
 #include "model/kvcache.h"
 #include "model/model.h"
+#include "model/operations.h"
 
 /* Ids whose logits are made together where those of a whole chunk are wanted: at least so many, and work for
  * each thread. Both are whole tiles of the products. */
@@ -18,6 +19,7 @@ struct forward_work {
     float *q, *attended;    /* [chunk, heads x head_dim] */
     float *k, *v;           /* [chunk, kv_heads x head_dim] */
     float *gate, *up;       /* [chunk, ffn_dim] */
+    void *group;            /* the embedding's rows that hold one, where it is quantised */
     void *prepared;         /* [chunk, KERNEL_PREPARED_BYTES(widest)]: activations for one product */
     float *logits;          /* [n_logits]: of one token all, of a chunk some ids at a time */
     uint64_t n_logits;      /* at least vocab, and chunk */
@@ -57,6 +59,7 @@ struct forward_pass {
     void *ctx;
     forward_layer_fn *on_layer;
     void *layer_ctx;
+    struct operations *operations; /* takes the times, and what was asked for; or NULL */
 };
 
 /* Reads the tokens into the sequence, whose blocks must have been reserved. LR_EUSAGE for an id beyond the

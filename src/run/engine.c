@@ -8,6 +8,7 @@
 #include "run/loading.h"
 #include "run/monitor.h"
 #include "run/planning.h"
+#include "run/quant.h"
 #include "run/remarks.h"
 #include "sys/clock.h"
 #include "sys/cpu.h"
@@ -84,8 +85,7 @@ static enum lr_status expect_weights(struct lr_engine *e, struct lr_error *err) 
     return LR_OK;
 }
 
-static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
-    LR_TRY(e->dir.n_shards ? catalog_open(&e->dir, &e->catalog, err) : expect_weights(e, err));
+enum lr_status engine_bind_weights(struct lr_engine *e, struct lr_error *err) {
     LR_TRY(bind_model(&e->spec, &e->catalog, &e->binding, err));
     LR_TRY(order_tensors(&e->spec, &e->binding, &e->tensors, &e->n_tensors, err));
     e->target = lr_calloc(e->n_tensors, sizeof *e->target);
@@ -96,18 +96,35 @@ static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
     e->store.on_boundary = monitor_boundary;
     e->store.on_loaded = loading_count;
     e->store.owner = e;
+    return LR_OK;
+}
+
+void engine_close_weights(struct lr_engine *e) {
+    store_close(&e->store);
+    lr_free(e->tensors);
+    lr_free(e->target);
+    e->tensors = NULL;
+    e->target = NULL;
+    e->n_tensors = 0;
+    e->vectors = 0;
+    bind_free(&e->binding);
+    catalog_close(&e->catalog);
+}
+
+static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
+    LR_TRY(e->dir.n_shards ? catalog_open(&e->dir, &e->catalog, err) : expect_weights(e, err));
+    LR_TRY(engine_bind_weights(e, err));
+    LR_TRY(quant_take(e, err));
     return monitor_open(e, err);
 }
 
 /* What the first session is expected to be must fit before the tokenizer, which is large, is read. */
 static enum lr_status check_expected(struct lr_engine *e, struct lr_error *err) {
-    struct session_shape shape = {e, {.context = 1}};
+    struct session_shape shape;
     struct plan_facts facts;
-    if (e->options.expect) shape.options = *e->options.expect;
-    if (shape.options.context > e->spec.max_context)
-        return LR_OK; /* refused when the session is opened: not for memory */
-    LR_TRY(planning_facts(e, &shape, false, &facts, err));
-    plan_make(&facts, e->target, &e->plan);
+    bool later;
+    LR_TRY(planning_expect(e, &shape, &facts, &later, err));
+    if (later) return LR_OK;
     planning_show(e);
     return e->plan.fits || e->options.plan_only ? LR_OK : plan_refuse(&facts, &e->plan, err);
 }
@@ -132,6 +149,7 @@ static enum lr_status open_all(struct lr_engine *e, const char *path, struct lr_
     engine_lap(&times->config_s, &since);
     LR_TRY(open_weights(e, err));
     engine_lap(&times->catalog_s, &since);
+    if (e->options.quantise_only) return LR_OK;
     LR_TRY(check_expected(e, err));
     engine_lap(&times->plan_s, &since);
     if (!e->options.plan_only) LR_TRY(loading_begin(e, err));
@@ -150,6 +168,7 @@ enum lr_status lr_engine_open(const char *model_dir, const struct lr_engine_opti
     *out = NULL;
     struct lr_engine *e = lr_calloc(1, sizeof *e);
     if (!e) return lr_fail_memory(err, "the engine", sizeof *e);
+    e->held_fd = -1;
     e->options = options ? *options : lr_engine_defaults();
     snprintf(e->path, sizeof e->path, "%s", model_dir);
     enum lr_status status = planning_show_open(e, err);
@@ -167,13 +186,10 @@ void lr_engine_close(struct lr_engine *e) {
     model_close(&e->model);
     matmul_close(&e->matmul);
     threads_destroy(e->threads);
-    store_close(&e->store);
+    engine_close_weights(e);
+    quant_close(e);
     monitor_close(e);
     planning_show_close(e);
-    lr_free(e->tensors);
-    lr_free(e->target);
-    bind_free(&e->binding);
-    catalog_close(&e->catalog);
     tokenizer_close(e->tokenizer);
     model_dir_close(&e->dir);
     lr_free(e);

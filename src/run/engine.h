@@ -87,6 +87,11 @@ struct lr_engine {
     struct model model;
     struct tokenizer *tokenizer; /* NULL where the folder has none */
     bool has_template;
+    bool quantised; /* the weights; into: */
+    enum quant_format quant_format;
+    char *quant_path; /* the file that keeps them; NULL: none */
+    int held_fd;      /* quantised weights that are in memory; -1: none */
+    uint64_t held;    /* bytes of them: they count as the system's, not as ours */
     bool cold;      /* much of the weights was on disk alone when they were mapped: a first pass loads them */
     char path[256]; /* the folder, for messages */
 };
@@ -94,6 +99,9 @@ struct lr_engine {
 /* The tokenizer, or LR_EMODEL with the reason why there is none. */
 enum lr_status engine_tokenizer(const struct lr_engine *e, const struct tokenizer **out,
                                 struct lr_error *err);
+/* Takes e->catalog into use: binding, order, store. The other: all of it, catalog too, is given back. */
+enum lr_status engine_bind_weights(struct lr_engine *e, struct lr_error *err);
+void engine_close_weights(struct lr_engine *e);
 /* Tells that `done` of `all` bytes of weights are in memory. */
 void engine_tell_loading(const struct lr_engine *e, uint64_t done, uint64_t all);
 /* Adds the seconds since `*since`, which becomes now, to one of e->times. */

@@ -25,6 +25,8 @@ struct lr_model_info lr_engine_info(const struct lr_engine *e) {
     return (struct lr_model_info){
         .family = s->family,
         .architecture = e->config.architecture,
+        .quant = e->quantised ? quant_name(e->quant_format) : "none",
+        .quant_path = e->quant_path,
         .dtype = lr_dtype_label(engine_main_dtype(e)),
         .parameters = e->binding.parameters,
         .weight_bytes = e->binding.used_bytes,

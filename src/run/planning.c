@@ -48,11 +48,17 @@ static void count_held(const struct lr_engine *e, uint64_t *least, uint64_t *mos
     *most = held + ring;
 }
 
+/* What a thread touches of its stack. */
+static uint64_t stack_bytes(void) {
+    uint64_t page = pages_size();
+    return (STACK_BYTES + page - 1) / page * page;
+}
+
 /* Before anything is held all that is owned is the rest, and what will be soon: OpenBLAS's buffers, stacks.
  */
 static void begin_rest(struct lr_engine *e, uint64_t own) {
     uint64_t all = own > e->with_products ? own : e->with_products;
-    all += TABLE_BYTES + (READERS_MOST + threads_count(e->threads)) * STACK_BYTES;
+    all += TABLE_BYTES + (READERS_MOST + threads_count(e->threads)) * stack_bytes();
     e->rest = all;
     e->soon = all - own;
 }
@@ -120,11 +126,21 @@ static uint64_t page_bytes(const struct lr_engine *e) {
     return page;
 }
 
+/* Quantised weights that are held in memory are ours, and used already. */
+static enum lr_status read_memory(const struct lr_engine *e, struct memory_info *m, struct lr_error *err) {
+    uint64_t limit = e->options.mem_limit;
+    LR_TRY(memory_read("", limit, m, err));
+    m->budget += e->held;
+    m->ours += e->held;
+    if (limit && m->budget > limit) m->budget = limit;
+    return LR_OK;
+}
+
 enum lr_status planning_facts(struct lr_engine *e, const struct session_shape *shape, bool rates,
                               struct plan_facts *out, struct lr_error *err) {
     struct memory_info memory;
     const struct lr_session_options *options = &shape->options;
-    LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
+    LR_TRY(read_memory(e, &memory, err));
     *out = (struct plan_facts){
         .tensors = e->tensors,
         .n_tensors = e->n_tensors,
@@ -150,6 +166,17 @@ enum lr_status planning_facts(struct lr_engine *e, const struct session_shape *s
 }
 
 /* ---- plans */
+
+enum lr_status planning_expect(struct lr_engine *e, struct session_shape *shape, struct plan_facts *facts,
+                               bool *later, struct lr_error *err) {
+    *shape = (struct session_shape){e, {.context = 1}};
+    if (e->options.expect) shape->options = *e->options.expect;
+    *later = shape->options.context > e->spec.max_context;
+    if (*later) return LR_OK;
+    LR_TRY(planning_facts(e, shape, false, facts, err));
+    plan_make(facts, e->target, &e->plan);
+    return LR_OK;
+}
 
 enum lr_status planning_decide(struct lr_engine *e, const struct session_shape *shape, struct lr_error *err) {
     e->shape = *shape;
@@ -185,7 +212,7 @@ void planning_with(struct lr_engine *e, uint64_t budget) {
 
 enum lr_status planning_again(struct lr_engine *e, struct lr_error *err) {
     struct memory_info memory;
-    LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
+    LR_TRY(read_memory(e, &memory, err));
     take_memory(e, &memory, &e->facts);
     uint64_t ceiling = e->monitor.ceiling.bytes; /* of what others want too no more is used */
     planning_with(e, ceiling && ceiling < memory.budget ? ceiling : memory.budget);

@@ -11,6 +11,11 @@
 enum lr_status planning_facts(struct lr_engine *e, const struct session_shape *shape, bool rates,
                               struct plan_facts *out, struct lr_error *err);
 
+/* The plan, in e->plan, for the session that is expected; *later: none was made, as its context is refused
+ * when it is opened. The facts refer to *shape. */
+enum lr_status planning_expect(struct lr_engine *e, struct session_shape *shape, struct plan_facts *facts,
+                               bool *later, struct lr_error *err);
+
 /* Plans for one more session: e->plan, e->facts and e->target are set. LR_EMEMORY where it does not fit. */
 enum lr_status planning_decide(struct lr_engine *e, const struct session_shape *shape, struct lr_error *err);
 /* Plans again for the sessions that are open, with memory as it is now; e->plan and e->target are set. */

@@ -189,7 +189,8 @@ struct trial {
 };
 
 static uint64_t view_bytes(const struct tensor_view *w) {
-    return w->rows * w->cols * lr_dtype_size(w->dtype);
+    uint64_t step = quant_rows(w->dtype);
+    return (w->rows + step - 1) / step * step * quant_row_bytes(w->dtype, w->cols);
 }
 
 static void find_matrices(const struct lr_engine *e, struct trial *t) {
@@ -268,7 +269,8 @@ static void fit_memory(struct trial *t, uint64_t room) {
     while (t->bytes > room / 2 && t->bytes > LEAST_BYTES) t->bytes /= 2;
     for (size_t i = 0; i < t->n; i++) {
         struct tensor_view *w = &t->layer[i];
-        uint64_t most = t->bytes / (w->cols * lr_dtype_size(w->dtype));
+        uint64_t step = quant_rows(w->dtype),
+                 most = t->bytes / quant_row_bytes(w->dtype, w->cols) / step * step;
         if (w->rows > most) w->rows = most;
         if (w->rows > t->longest) t->longest = w->rows;
         if (w->cols > t->widest) t->widest = w->cols;

@@ -316,6 +316,7 @@ enum lr_status session_read(struct lr_session *s, const uint32_t *ids, size_t n,
             .ctx = ctx,
             .on_layer = layer_done,
             .layer_ctx = &reading,
+            .operations = s->operations,
         };
         enum lr_status status = forward_run(&s->engine->model, &s->work, &s->sequence, &pass, err);
         if (status == LR_EINTERRUPTED)

@@ -30,7 +30,8 @@ struct lr_session {
     uint32_t filled;          /* positions of it that plans allow for */
     uint32_t reached, widest; /* positions that were in use, tokens that were in one pass: the most so far */
     bool loading;             /* the pass under way is the first over weights that are on disk */
-    double prefill_s;         /* spent on what was fed since the sequence began */
+    struct operations *operations; /* watches the passes; or NULL */
+    double prefill_s;              /* spent on what was fed since the sequence began */
     uint32_t prompt_tokens;
     uint32_t recent[SESSION_RECENT],
         n_recent; /* the last ids that are text: what a stream of text goes on from */

@@ -14,7 +14,8 @@
 
 /* ---- features */
 
-#define BIT(n) (1u << (n))
+#define BIT(n)      (1u << (n))
+#define CACHES_MOST 8u
 
 /* All of `bits` are set in `word`. */
 static bool all(uint32_t word, uint32_t bits) {
@@ -148,7 +149,25 @@ static uint32_t usable(const struct cpu_info *info) {
     return whole + (info->quota > whole);
 }
 
-/* ---- name */
+/* ---- caches and name */
+
+/* "32768K" of each cache that there is. */
+static enum lr_status read_caches(const char *root, struct cpu_info *out, struct lr_error *err) {
+    for (unsigned i = 0; i < CACHES_MOST; i++) {
+        char name[96];
+        struct lr_buf text;
+        struct lr_str kilobytes;
+        uint64_t n;
+        snprintf(name, sizeof name, "sys/devices/system/cpu/cpu0/cache/index%u/size", i);
+        LR_TRY(facts_read(root, name, &text, err));
+        struct lr_str rest = lr_buf_str(&text);
+        if (facts_part(&rest, 'K', &kilobytes) && facts_number(kilobytes, &n) && n < UINT64_MAX >> 10 &&
+            n << 10 > out->cache)
+            out->cache = n << 10;
+        lr_buf_free(&text);
+    }
+    return LR_OK;
+}
 
 static enum lr_status read_model(const char *root, struct cpu_info *out, struct lr_error *err) {
     static const char *const keys[] = {"model name", "Model", "Hardware", "cpu model", "uarch", "cpu"};
@@ -168,5 +187,6 @@ enum lr_status cpu_read(const char *root, struct cpu_info *out, struct lr_error 
     LR_TRY(cgroup_walk(root, "cpu", read_quota_v1, out, err));
     LR_TRY(cgroup_walk(root, NULL, read_quota_v2, out, err));
     out->usable = usable(out);
+    LR_TRY(read_caches(root, out, err));
     return read_model(root, out, err);
 }

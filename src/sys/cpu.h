@@ -24,6 +24,7 @@ struct cpu_info {
     double quota;      /* processors' worth of time that the control groups allow (own and every ancestor); 0:
                         * no limit */
     uint32_t usable;   /* threads to take: min(physical, ceil(quota)), at least 1 */
+    uint64_t cache;    /* bytes of processor 0's largest cache; 0 where the system does not tell */
     char model[64];    /* the model name, for reports; "unknown" where the system does not tell */
 };
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* The failure of a system call with `code`, which errno is afterwards: a path that is not as it should be is
@@ -215,6 +216,55 @@ enum lr_status file_replace(const char *path, const char *data, size_t len, stru
     return fail_errno(err, path, "cannot be written", code ? code : errno);
 }
 
+int file_make(const char *path, int flags, struct lr_error *err) {
+    make_folders(path);
+    int fd = open(path, flags | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) fail_errno(err, path, "cannot be written", errno);
+    return fd;
+}
+
+enum lr_status file_aside_open(const char *path, struct file_aside *out, struct lr_error *err) {
+    int n = snprintf(out->path, sizeof out->path, "%s", path);
+    if (n < 0 || (size_t)n >= sizeof out->path)
+        return fail_errno(err, path, "cannot be written", ENAMETOOLONG);
+    snprintf(out->aside, sizeof out->aside, "%s.%ld.new", path, (long)getpid());
+    out->fd = file_make(out->aside, O_RDWR | O_TRUNC, err);
+    return out->fd < 0 ? LR_EFAILED : LR_OK;
+}
+
+enum lr_status file_aside_keep(struct file_aside *f, struct lr_error *err) {
+    bool ok = fdatasync(f->fd) == 0 && rename(f->aside, f->path) == 0;
+    int code = errno;
+    file_let_go(&f->fd);
+    if (ok) return LR_OK;
+    unlink(f->aside);
+    return fail_errno(err, f->path, "cannot be written", code);
+}
+
+void file_aside_drop(struct file_aside *f) {
+    file_let_go(&f->fd);
+    unlink(f->aside);
+}
+
+enum lr_status file_unnamed(const char *what, int *fd, struct lr_error *err) {
+    *fd = memfd_create(what, MFD_CLOEXEC);
+    return *fd < 0 ? fail_errno(err, what, "cannot be held in memory", errno) : LR_OK;
+}
+
+bool file_disk_space(const char *folder, uint64_t *free_bytes, uint64_t *all) {
+    char path[4096];
+    struct statvfs s;
+    snprintf(path, sizeof path, "%s", folder);
+    while (statvfs(path, &s) != 0) {
+        char *slash = strrchr(path, '/');
+        if (!slash || slash == path) return false;
+        *slash = 0;
+    }
+    *free_bytes = (uint64_t)s.f_bavail * s.f_frsize;
+    *all = (uint64_t)s.f_blocks * s.f_frsize;
+    return true;
+}
+
 enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_error *err) {
     int fd = -1;
     struct stat st = {0};
@@ -234,6 +284,18 @@ enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_e
     }
     close(fd);
     return status;
+}
+
+enum lr_status file_map_new(int fd, const char *name, uint64_t size, struct file_map *out,
+                            struct lr_error *err) {
+    *out = (struct file_map){0};
+    int code = posix_fallocate(fd, 0, (off_t)size);
+    if (code) return fail_errno(err, name, "cannot be written", code);
+    void *data = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (data == MAP_FAILED && errno == ENOMEM) return lr_fail_memory(err, name, size);
+    if (data == MAP_FAILED) return fail_errno(err, name, "cannot be mapped", errno);
+    *out = (struct file_map){data, size, data};
+    return LR_OK;
 }
 
 void file_map_close(struct file_map *map) {

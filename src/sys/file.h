@@ -28,6 +28,23 @@ bool file_device(const char *path, uint64_t *out);
  * are missing. LR_EFAILED with the system's reason. */
 enum lr_status file_replace(const char *path, const char *data, size_t len, struct lr_error *err);
 
+/* Opens a file for reading and writing with `flags`, and makes it, with the folders above it, where it is
+ * missing; -1 with the system's reason. */
+int file_make(const char *path, int flags, struct lr_error *err);
+/* A file that is written aside and takes its name only when it is whole. */
+struct file_aside {
+    char aside[544], path[512];
+    int fd;
+};
+enum lr_status file_aside_open(const char *path, struct file_aside *out, struct lr_error *err);
+/* Brings it to the disk and renames it over `path`. */
+enum lr_status file_aside_keep(struct file_aside *f, struct lr_error *err);
+void file_aside_drop(struct file_aside *f);
+/* A file in memory, without a name in any folder: it is gone with the last descriptor and map of it. */
+enum lr_status file_unnamed(const char *what, int *fd, struct lr_error *err);
+/* Bytes of the disk that a folder, or the nearest one above it that is there, is on: free for us, and in all.
+ */
+bool file_disk_space(const char *folder, uint64_t *free_bytes, uint64_t *all);
 /* The whole file, NUL-terminated (the NUL not counted), to be freed with lr_free. Refused above `max` bytes,
  * for folders, and for anything that cannot be read; the message names the path and the reason. Works for
  * /proc files, whose size is given as 0. */
@@ -55,6 +72,10 @@ struct file_map {
 };
 /* Maps the whole file. An empty file maps to size 0 (data is NULL). */
 enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_error *err);
+/* Makes the file behind `fd` so long, with its space taken, and maps it for writing (through `base`):
+ * LR_EFAILED where the disk is full, LR_EMEMORY where there are no addresses. `name` stands in messages. */
+enum lr_status file_map_new(int fd, const char *name, uint64_t size, struct file_map *out,
+                            struct lr_error *err);
 void file_map_close(struct file_map *map);
 /* Whether the page that holds byte `at` is in the page cache; true also where the kernel does not tell. */
 bool file_map_holds(const struct file_map *map, uint64_t at);

@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/mem.h"
 #include "format/json.h"
+#include "kernel/quant.h"
 
 #include <stdlib.h>
 
@@ -141,7 +142,9 @@ void catalog_add(struct catalog *c, struct lr_str name, enum lr_dtype dtype, uin
     t->shape[0] = rows;
     t->shape[1] = cols;
     t->offset = c->total_bytes;
-    t->bytes = rows * (cols ? cols : 1) * lr_dtype_size(dtype);
+    uint64_t step = quant_rows(dtype);
+    t->bytes =
+        cols ? (rows + step - 1) / step * step * quant_row_bytes(dtype, cols) : rows * lr_dtype_size(dtype);
     c->total_bytes += t->bytes;
 }
 

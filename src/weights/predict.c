@@ -33,7 +33,8 @@ static void count_work(const struct plan_facts *f, double *layers, double *head)
     *layers = *head = 0;
     for (size_t i = 0; i < f->n_tensors; i++) {
         const struct plan_tensor *t = &f->tensors[i];
-        double n = (double)t->record->bytes / (double)lr_dtype_size(t->record->dtype);
+        double n = (double)t->record->shape[0] * (double)t->record->shape[1];
+        if (t->record->rank != 2) continue;
         if (t->kind == WEIGHT_LAYER) *layers += n;
         if (t->kind == WEIGHT_ESSENTIAL) *head += n;
     }

@@ -332,6 +332,7 @@ static enum lr_status show_streamed(struct store *s, struct loan *loan, size_t i
     LR_TRY(stream_take(&s->stream, i, loan->next, &data, err));
     show(loan, data, end);
     loan->streamed = true;
+    s->lent += loan->view.rows * units_row_bytes(loan->record);
     return LR_OK;
 }
 

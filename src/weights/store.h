@@ -60,6 +60,7 @@ struct store {
     void *owner;        /* both's ctx */
     volatile int torn;  /* a mapped file lost its end */
     uint32_t samplings; /* of what is missing */
+    uint64_t lent;      /* bytes of streamed weights so far */
 };
 
 /* Opens the catalog's files, which must be as their headers said (else LR_EMODEL). Arguments outlive the

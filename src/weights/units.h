@@ -4,21 +4,26 @@
 #ifndef LR_WEIGHTS_UNITS_H
 #define LR_WEIGHTS_UNITS_H
 
+#include "kernel/quant.h"
 #include "weights/catalog.h"
 
 #define UNIT_BYTES (UINT64_C(1) << 20)
 /* Rows of a unit are a multiple of this where there are so many: tiles of the products are then whole. */
-#define UNIT_ROWS 24u
+#define UNIT_ROWS 48u
 
 static inline uint64_t units_row_bytes(const struct tensor_record *t) {
+    if (quant_rows(t->dtype) > 1) return quant_row_bytes(t->dtype, t->shape[1]);
     return t->rank && t->shape[0] ? t->bytes / t->shape[0] : 0;
 }
 /* Rows of one unit; all rows where the matrix is smaller than a unit. */
 static inline uint64_t units_rows(const struct tensor_record *t) {
     uint64_t row = units_row_bytes(t), rows = row ? UNIT_BYTES / row : t->shape[0];
-    if (rows > UNIT_ROWS) rows -= rows % UNIT_ROWS;
+    if (rows > UNIT_ROWS)
+        rows -= rows % UNIT_ROWS;
+    else
+        rows -= rows % quant_rows(t->dtype); /* groups stay whole */
     if (rows > t->shape[0]) rows = t->shape[0];
-    return rows ? rows : 1;
+    return rows ? rows : quant_rows(t->dtype);
 }
 static inline uint64_t units_count(const struct tensor_record *t) {
     uint64_t rows = units_rows(t);

@@ -141,7 +141,7 @@ static void run_table(struct bench *b, const struct kernel_table *t, const char 
 }
 
 int main(int argc, char **argv) {
-    static const char *const names[] = {"avx512bf16", "avx512", "avx2", "generic"};
+    static const char *const names[] = {"avx512bf16", "avx512", "avx2", "neon", "generic"};
     struct lr_error err;
     struct bench b = {0};
     const char *what = argc > 2 ? argv[2] : "";
@@ -154,7 +154,7 @@ int main(int argc, char **argv) {
     memset(b.pool, 0x3C, POOL_BYTES); /* small normal numbers in each dtype */
     for (size_t i = 0; i < 512 * 8192; i++) b.x[i] = (float)(i % 7) - 3;
     printf("%u threads\n", threads_count(b.threads));
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const struct kernel_table *t;
         if (argc > 3 && strcmp(argv[3], names[i]) != 0) continue;
         if (kernel_select(cpu_features(), names[i], &t, &err) == LR_OK && strcmp(t->name, names[i]) == 0)

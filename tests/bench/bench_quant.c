@@ -30,21 +30,24 @@ static const struct kernel_table *table(const char *isa) {
     return t;
 }
 
-/* `w` to groups; returns them. */
-static void *quantise(const struct kernel_table *t, enum quant_format format, const struct tensor_view *w) {
+static void *room_for(enum quant_format format, uint64_t rows, uint64_t cols) {
     uint64_t bytes;
+    if (quant_bytes(format, rows, cols, &bytes)) die("too large");
+    return room(bytes);
+}
+
+static void quantise(const struct kernel_table *t, enum quant_format format, const struct tensor_view *w,
+                     void *out) {
     struct lr_error err;
-    if (quant_bytes(format, w->rows, w->cols, &bytes)) die("too large");
-    void *out = room(bytes);
     if (quant_groups(t, format, w, 0, (w->rows + QUANT_ROWS - 1) / QUANT_ROWS, out, &err) != LR_OK)
         die(err.message);
-    return out;
 }
 
 static void round_trip(enum quant_format format, uint64_t rows, uint64_t cols) {
     float *x = room(rows * cols * sizeof *x);
     if (fread(x, cols * sizeof *x, rows, stdin) != rows) die("stdin ends early");
-    void *groups = quantise(table(NULL), format, &(struct tensor_view){x, LR_F32, rows, cols});
+    void *groups = room_for(format, rows, cols);
+    quantise(table(NULL), format, &(struct tensor_view){x, LR_F32, rows, cols}, groups);
     for (uint64_t r = 0; r < rows; r++) quant_widen(format, groups, r, cols, x + r * cols);
     if (fwrite(x, cols * sizeof *x, rows, stdout) != rows) die("stdout is closed");
     free(groups);
@@ -70,14 +73,16 @@ static void speeds(uint64_t rows, uint64_t cols) {
         enum quant_format format = (enum quant_format)(i % QUANT_FORMATS);
         const struct kernel_table *t = table(names[i / QUANT_FORMATS]);
         if (strcmp(t->name, names[i / QUANT_FORMATS]) != 0) continue;
+        void *groups = room_for(format, rows, cols);
         double best = 0;
-        for (int pass = 0; pass < 3; pass++) {
+        for (int pass = 0; pass < 5; pass++) {
             double start = clock_now();
-            free(quantise(t, format, &(struct tensor_view){x, LR_BF16, rows, cols}));
+            quantise(t, format, &(struct tensor_view){x, LR_BF16, rows, cols}, groups);
             best = fmax(best, (double)(rows * cols * sizeof *x) / (clock_now() - start));
         }
         printf("%-8s %s: %7.1f MB/s of bf16 quantised, one thread\n", t->name, quant_name(format),
                best * 1e-6);
+        free(groups);
     }
     free(x);
 }

@@ -56,7 +56,7 @@ WRONG = [
     (["--progress", "maybe"], "--progress", "auto|always|never"),
     (["--color", "blue"], "--color", "auto|always|never"),
     (["--tmep", "1"], "--tmep", "'--temp'"),
-    (["--prompt"], "--prompt", "--help-all"),
+    (["--question"], "--question", "--help-all"),
     (["--score", "--stop", "a"], "--score", "--stop"),
     (["--score", "-n", "3"], "--score", "--max-tokens"),
     (["--score", "--greedy"], "--score", "--greedy"),
@@ -67,6 +67,10 @@ WRONG = [
     (["--json=1"], "--json", "no value"),
     (["--score", "--info"], "--score", "--info"),
     (["--bench-load", "--repeat", "0"], "--repeat", "1 to"),
+    (["--bench", "--prompt-sizes", "12,x"], "--prompt-sizes", "separated by commas"),
+    (["--bench", "--gen-sizes", "-1"], "--gen-sizes", "'-1'"),
+    (["--bench", "--temp", "1"], "--bench", "--temp"),
+    (["--bench-load", "--gen-sizes", "1"], "--bench-load", "--gen-sizes"),
     (["x", "y", "z"], "'z'", "prompt"),
     (["--temp"], "--temp", "needs a value"),
 ]
@@ -104,6 +108,7 @@ EXAMPLES = {
     "repeat-penalty": "1.1", "presence-penalty": "0.1", "frequency-penalty": "0.1", "logit-bias": "5=1.5", "seed": "7",
     "ctx": "64", "kv": "f32", "prefill-chunk": "2", "mem-limit": "90%", "threads": "2", "matmul": "native", "isa": "generic",
     "progress": "never", "color": "never", "load": "stream", "cache-dir": "/nonexistent/llm-run", "repeat": "2",
+    "prompt-sizes": "3,5", "gen-sizes": "2",
 }
 
 
@@ -111,10 +116,10 @@ def test_every_listed_option_works(tiny, tmp_path):
     """Each once: alone with a prompt it must end with 0 (so that nothing is listed before it works)."""
     (tmp_path / "prompt").write_text("hello")
     for name in listed_options():
-        alone = name in ("plan", "info", "bench-load", "repeat")
+        alone = name in ("plan", "info", "bench", "bench-load", "repeat", "prompt-sizes", "gen-sizes")
         args = [tiny] if alone or name in ("score", "tokenize") else ["-n", "2", tiny]
         args += [] if alone or name == "file" else ["3 4"] if name == "ids" else ["hello"]
-        args += ["--bench-load"] if name == "repeat" else []
+        args += ["--bench-load"] if name == "repeat" else ["--bench"] if name.endswith("-sizes") else []
         if name in EXAMPLES:
             args += ["--" + name, EXAMPLES[name]]
         elif name == "file":

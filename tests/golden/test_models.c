@@ -373,11 +373,11 @@ static void native_bits(void **state) {
 
 /* A copy of a model whose configuration allows `positions`. */
 static char *lengthened(const struct golden *g, int positions) {
-    char *folder = support_make_folder(), *weights = file_join(g->folder, "model.safetensors"),
+    char *copy = support_make_folder(), *weights = file_join(g->folder, "model.safetensors"),
          *config = file_join(g->folder, "config.json"), *text, *at;
     size_t len, n;
     text = support_read_file(weights, &len);
-    support_write_file(folder, "model.safetensors", text, len);
+    support_write_file(copy, "model.safetensors", text, len);
     free(text);
     text = support_read_file(config, &len);
     at = strstr(text, "\"max_position_embeddings\":");
@@ -386,12 +386,12 @@ static char *lengthened(const struct golden *g, int positions) {
     char *whole = malloc(len + 32);
     n = (size_t)sprintf(whole, "%.*s %d%s", (int)(at - text), text, positions,
                         at + strspn(at, " 0123456789"));
-    support_write_file(folder, "config.json", whole, n);
+    support_write_file(copy, "config.json", whole, n);
     free(whole);
     free(text);
     lr_free(weights);
     lr_free(config);
-    return folder;
+    return copy;
 }
 
 /* So far from the beginning that attention has several spans, which for one token different threads take. */
@@ -404,13 +404,13 @@ static void native_bits_of_long_sequences(void **state) {
     uint32_t ids[LONG];
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         struct golden g = open_golden(names[n]);
-        char *folder = lengthened(&g, LONG), *own = g.folder;
-        g.folder = folder;
+        char *copy = lengthened(&g, LONG), *own = g.folder;
+        g.folder = copy;
         for (uint32_t i = 0; i < LONG; i++) ids[i] = i * 7919 % (uint32_t)g.vocab;
         for (int kv = LR_KV_F16; kv <= LR_KV_Q8; kv++)
             same_bits(&g, ids, LONG, (enum lr_kv)kv, threads, chunks, 5);
         g.folder = own;
-        support_remove_folder(folder);
+        support_remove_folder(copy);
         close_golden(&g);
     }
 }

@@ -52,7 +52,7 @@ static __attribute__((unused)) void each_dot(const struct kernel_table *t, enum 
         t->dot[dtype](w, rows, k, x, ld_x, n_x, out, ld_out);
         return;
     }
-    size_t bytes = KERNEL_PREPARED_BYTES(k);
+    size_t bytes = KERNEL_ROUNDED_BYTES(k);
     char *prepared = malloc(n_x * bytes);
     for (size_t m = 0; m < n_x; m++) t->prepare[dtype](x + m * ld_x, k, prepared + m * bytes);
     t->dot_prepared[dtype](w, rows, k, prepared, n_x, out, ld_out);

@@ -41,16 +41,16 @@ const char *support_data(const char *name);
 #define SUPPORT_SHADOWED 1
 #endif
 
-/* Skips the test under an emulator of another processor (scripts/aarch64.sh), which has not `what`. */
+/* Skips the test under an emulator of another processor (scripts/aarch64.sh), saying what that cannot do. */
 bool support_emulated(void);
-#define SUPPORT_NEEDS_SYSTEM(what)                                                                           \
+#define SUPPORT_NOT_EMULATED(why)                                                                            \
     do {                                                                                                     \
         if (support_emulated()) {                                                                            \
-            printf("an emulator: without %s\n", what);                                                       \
+            printf("not under an emulator: %s\n", why);                                                      \
             skip();                                                                                          \
         }                                                                                                    \
     } while (0)
-#define SUPPORT_LIMITS "the limits of a process"
+#define SUPPORT_LIMITS "it sets no limits"
 
 /* Runs `fn` in a process of its own, so that limits it sets end with it; its result, which must be 0 to 99.
  * 100 where it died. */

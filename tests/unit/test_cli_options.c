@@ -111,7 +111,9 @@ static void every_numeric_option_holds_its_range_on_both_sides(void **state) {
             double edge = side ? row->max : row->min, out = side ? row->max + step : row->min - step;
             struct parsed p;
             snprintf(word, sizeof word, "%.15g", edge);
-            PARSE(&p, name, word, "dir", "--json", row->modes == IN_BENCH_LOAD ? "--bench-load" : NULL);
+            PARSE(&p, name, word, "dir", "--json",
+                  row->modes && row->modes & IN_BENCH_LOAD && !(row->modes & IN_GENERATE) ? "--bench-load"
+                                                                                          : NULL);
             assert_int_equal(p.status == LR_OK, !(side == 0 && row->above_min));
             drop(&p);
             snprintf(word, sizeof word, "%.15g", out);
@@ -203,6 +205,7 @@ static void unknown_options_name_one_that_is_near(void **state) {
     expect_refusal("--max-new-tokens", NULL, "'--max-tokens'");
     expect_refusal("--sedd", NULL, "'--seed'");
     expect_refusal("--jsno", NULL, "'--json'");
+    expect_refusal("--prompt", NULL, "'--prompt-sizes'");
     expect_refusal("-Z", NULL, "'-Z'");
     expect_refusal("-qZ", NULL, "'-Z'");
     expect_refusal("--json=yes", NULL, "'--json' takes no value");
@@ -211,12 +214,10 @@ static void unknown_options_name_one_that_is_near(void **state) {
         "unknown option '--bogus' (--help-all lists them; a prompt that begins with '-' goes after "
         "'--')");
     /* names of other programs, and of this one's plans */
-    static const char *const far[] = {"--bogus",         "--xyzzyplugh", "--prompt", "--chat",
-                                      "--system",        "--template",   "--batch",  "--render",
-                                      "--quantize-only", "--on-full",    "--quant",  "--output",
-                                      "--parallel",      "--resume",     "--shard",  "--dry-run",
-                                      "--retry-failed",  "--=",          "--model",  "--gen-sizes",
-                                      "--prompt-sizes"};
+    static const char *const far[] = {"--bogus",    "--xyzzyplugh",   "--question", "--chat",     "--system",
+                                      "--template", "--batch",        "--render",   "--stop-now", "--on-full",
+                                      "--ssl",      "--output",       "--parallel", "--resume",   "--shard",
+                                      "--dry-run",  "--retry-failed", "--=",        "--model"};
     for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) expect_no_suggestion(far[i]);
     expect_no_suggestion("--thread-count-that-is-far-too-long-for-any-table-of-distances");
     struct parsed p;
@@ -248,21 +249,23 @@ static void an_option_that_a_mode_does_not_know_is_refused(void **state) {
     static const struct {
         enum option_id option;
         unsigned in;
-    } samples[] = {
-        {OPT_STOP, 1u << MODE_GENERATE},
-        {OPT_TEMP, 1u << MODE_GENERATE},
-        {OPT_LOGPROBS, 1u << MODE_GENERATE},
-        {OPT_IDS, 1u << MODE_GENERATE | 1u << MODE_SCORE},
-        {OPT_CTX, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_PLAN | 1u << MODE_BENCH_LOAD},
-        {OPT_REPEAT, 1u << MODE_BENCH_LOAD},
-        {OPT_FILE, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_TOKENIZE},
-        {OPT_THREADS, 0},
-        {OPT_JSON, 0}};
+    } samples[] = {{OPT_STOP, 1u << MODE_GENERATE},
+                   {OPT_TEMP, 1u << MODE_GENERATE},
+                   {OPT_LOGPROBS, 1u << MODE_GENERATE},
+                   {OPT_IDS, 1u << MODE_GENERATE | 1u << MODE_SCORE},
+                   {OPT_CTX, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_PLAN | 1u << MODE_BENCH |
+                                 1u << MODE_BENCH_LOAD},
+                   {OPT_REPEAT, 1u << MODE_BENCH | 1u << MODE_BENCH_LOAD},
+                   {OPT_PROMPT_SIZES, 1u << MODE_BENCH},
+                   {OPT_GEN_SIZES, 1u << MODE_BENCH},
+                   {OPT_FILE, 1u << MODE_GENERATE | 1u << MODE_SCORE | 1u << MODE_TOKENIZE},
+                   {OPT_THREADS, 0},
+                   {OPT_JSON, 0}};
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
         assert_int_equal(option_table[samples[i].option].modes, samples[i].in);
     static const char *const values[] = {
         [KIND_INT] = "1",  [KIND_SEED] = "1", [KIND_REAL] = "0.5", [KIND_SIZE] = "1G",
-        [KIND_TEXT] = "x", [KIND_LIST] = "x", [KIND_BIAS] = "1=1"};
+        [KIND_TEXT] = "x", [KIND_LIST] = "x", [KIND_BIAS] = "1=1", [KIND_NUMBERS] = "1,2"};
     for (int m = 0; m < OPT_COUNT; m++) {
         for (int i = 0; i < OPT_COUNT; i++) {
             const struct option_row *mode = &option_table[m], *row = &option_table[i];
@@ -415,6 +418,39 @@ static void loading_is_measured_a_number_of_times(void **state) {
     drop(&p);
 }
 
+static void sizes_are_lists_of_whole_numbers(void **state) {
+    (void)state;
+    struct parsed p;
+    PARSE(&p, "--bench", "dir", "--prompt-sizes", "1,2147483647", "--gen-sizes=0");
+    assert_int_equal(p.status, LR_OK);
+    assert_int_equal(p.o.mode, MODE_BENCH);
+    assert_int_equal(p.o.prompt_sizes.count, 2);
+    assert_int_equal(p.o.prompt_sizes.items[0], 1);
+    assert_int_equal(p.o.prompt_sizes.items[1], INT32_MAX);
+    assert_int_equal(p.o.gen_sizes.count, 1);
+    assert_int_equal(p.o.gen_sizes.items[0], 0);
+    drop(&p);
+    PARSE(&p, "--bench", "dir", "--gen-sizes", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16");
+    assert_int_equal(p.status, LR_OK);
+    assert_int_equal(p.o.gen_sizes.count, 16);
+    drop(&p);
+    static const char *const bad[] = {"",
+                                      ",",
+                                      "1,",
+                                      ",1",
+                                      "1,,2",
+                                      "1;2",
+                                      "1, 2",
+                                      "1.5",
+                                      "1,-2",
+                                      "all",
+                                      "2147483648",
+                                      "99999999999999999999999999999",
+                                      "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        expect_refusal("--prompt-sizes", bad[i], "separated by commas");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_is_complete_and_without_doubles),
@@ -435,6 +471,7 @@ int main(void) {
         cmocka_unit_test(what_is_said_again_can_be),
         cmocka_unit_test(words_that_memory_refuses),
         cmocka_unit_test(loading_is_measured_a_number_of_times),
+        cmocka_unit_test(sizes_are_lists_of_whole_numbers),
     };
     return cmocka_run_group_tests_name("cli_options", tests, NULL, NULL);
 }

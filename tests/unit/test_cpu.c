@@ -182,9 +182,17 @@ static void refused_memory_is_an_error(void **state) {
     assert_true(n > 10);
 }
 
+static void the_largest_cache_is_the_last(void **state) {
+    (void)state;
+    assert_int_equal(read_case("smt").cache, 32768 << 10);
+    assert_int_equal(read_case("garbage").cache, 0);
+    assert_int_equal(read_case("no-cgroup").cache, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(processors_cores_and_quotas),
+        cmocka_unit_test(the_largest_cache_is_the_last),
         cmocka_unit_test(model_is_named),
         cmocka_unit_test(features_need_all_their_parts),
         cmocka_unit_test(features_need_the_operating_system),

@@ -283,7 +283,7 @@ static void leaves_the_page_cache_as_it_was(void **state) {
 
 static void takes_what_is_cached(void **state) {
     (void)state;
-    SUPPORT_NEEDS_SYSTEM("reads from the cache alone (preadv2)");
+    SUPPORT_NOT_EMULATED("it has no preadv2");
     struct disk_file f = open_cold("warm", 4 * MIB);
     for (int way = DISK_DIRECT; way <= DISK_BUFFERED; way++) {
         struct asked a = {0};
@@ -804,7 +804,7 @@ static void does_without_memory(void **state) {
     printf("limits on addresses do not go with a sanitizer\n");
     skip();
 #endif
-    SUPPORT_NEEDS_SYSTEM(SUPPORT_LIMITS);
+    SUPPORT_NOT_EMULATED(SUPPORT_LIMITS);
     assert_int_equal(support_in_child(probe_without_addresses), 0);
 }
 

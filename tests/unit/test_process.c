@@ -51,7 +51,7 @@ static int act(int argc, char **argv) {
 
 /* ---- the tests */
 
-#define RUN_AGAIN "programs that run themselves again"
+#define RUN_AGAIN "the system does not know how to run its programs"
 
 static enum lr_status again(const char *word, const volatile int *interrupt) {
     char name[] = "test", first[16], second[] = "a b", third[] = "";
@@ -63,7 +63,7 @@ static enum lr_status again(const char *word, const volatile int *interrupt) {
 
 static void words_and_answer_pass(void **state) {
     (void)state;
-    SUPPORT_NEEDS_SYSTEM(RUN_AGAIN);
+    SUPPORT_NOT_EMULATED(RUN_AGAIN);
     assert_int_equal(again("words", NULL), LR_OK);
     assert_int_equal(result.status, 0);
     assert_string_equal(result.out.data, "[test][words][a b][]");
@@ -71,7 +71,7 @@ static void words_and_answer_pass(void **state) {
 
 static void a_long_answer_is_read_whole(void **state) {
     (void)state;
-    SUPPORT_NEEDS_SYSTEM(RUN_AGAIN);
+    SUPPORT_NOT_EMULATED(RUN_AGAIN);
     assert_int_equal(again("long", NULL), LR_OK);
     assert_int_equal(result.status, 0);
     assert_int_equal(result.out.len, 100000 * 6 + 10 + 90 * 2 + 900 * 3 + 9000 * 4 + 90000 * 5);
@@ -80,7 +80,7 @@ static void a_long_answer_is_read_whole(void **state) {
 
 static void ends_are_told(void **state) {
     (void)state;
-    SUPPORT_NEEDS_SYSTEM(RUN_AGAIN);
+    SUPPORT_NOT_EMULATED(RUN_AGAIN);
     assert_int_equal(again("listen", NULL), LR_OK);
     assert_int_equal(result.status, 3);
     assert_int_equal(result.out.len, 0);
@@ -97,7 +97,7 @@ static void raise_flag(int number) {
 /* The signal comes while the other process is waited for. */
 static void an_interrupt_is_passed_on(void **state) {
     (void)state;
-    SUPPORT_NEEDS_SYSTEM(RUN_AGAIN);
+    SUPPORT_NOT_EMULATED(RUN_AGAIN);
     struct sigaction action = {.sa_handler = raise_flag};
     sigaction(SIGALRM, &action, NULL);
     ualarm(300000, 0);
@@ -122,7 +122,7 @@ static void what_cannot_start_is_an_error(void **state) {
 
 static void every_allocation_may_fail(void **state) {
     (void)state;
-    SUPPORT_NEEDS_SYSTEM(RUN_AGAIN);
+    SUPPORT_NOT_EMULATED(RUN_AGAIN);
     enum lr_status status;
     long n = 0;
     do {

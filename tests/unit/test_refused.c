@@ -323,7 +323,7 @@ static void limits(void **state) {
 #ifdef SUPPORT_SHADOWED
     skip();
 #endif
-    SUPPORT_NEEDS_SYSTEM(SUPPORT_LIMITS);
+    SUPPORT_NOT_EMULATED(SUPPORT_LIMITS);
     wanted = NULL;
     assert_int_equal(support_in_child(with_few_addresses), 0);
     assert_int_equal(support_in_child(with_little_data), 0);

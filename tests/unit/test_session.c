@@ -484,7 +484,7 @@ static void addresses_that_are_short(void **state) {
 #ifdef SUPPORT_SHADOWED
     skip();
 #endif
-    SUPPORT_NEEDS_SYSTEM(SUPPORT_LIMITS);
+    SUPPORT_NOT_EMULATED(SUPPORT_LIMITS);
     assert_int_equal(support_in_child(with_fewer_and_more_addresses), 0);
 }
 

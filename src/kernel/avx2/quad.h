@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <string.h>
 
 typedef __m128 quad;
 
@@ -29,7 +30,7 @@ static inline float quad_first(quad a) {
     return _mm_cvtss_f32(a);
 }
 static inline void quad_store(float *p, quad a) {
-    _mm_storeu_ps(p, a);
+    memcpy(p, &a, sizeof a);
 }
 
 /* Asks for the cache line `bytes` after p, which may lie past the end of the matrix. */

@@ -43,6 +43,11 @@ static inline void ivec_store_bytes(int8_t *p, ivec a) {
     __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storel_epi64((void *)p, _mm_packs_epi16(words, words));
 }
+/* Byte e of each lane, unsigned. */
+static inline vec ivec_byte(ivec a, int e) {
+    ivec low = _mm256_srl_epi32(a, _mm_cvtsi32_si128(8 * e));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(low, _mm256_set1_epi32(255)));
+}
 /* Quant scales, and whole numbers in a byte each. */
 static inline vec vec_scales(const uint16_t *p) {
     __m128i half = _mm_loadu_si128((const void *)p);

@@ -8,6 +8,19 @@ typedef float floats __attribute__((vector_size(32)));
 typedef int32_t ints __attribute__((vector_size(32)));
 enum { LANES = 8 };
 
+static inline floats load(const float *p) {
+    return (floats)_mm256_loadu_ps(p);
+}
+static inline void store(uint8_t *p, ints x) {
+    _mm256_storeu_si256((__m256i *)(void *)p, (__m256i)x);
+}
+static inline floats greater(floats a, floats b) {
+    return (floats)_mm256_max_ps((__m256)a, (__m256)b);
+}
+static inline floats lesser(floats a, floats b) {
+    return (floats)_mm256_min_ps((__m256)a, (__m256)b);
+}
+
 /* Only the three low bits of `at` count. */
 static inline floats look_up_8(const float *table, ints at) {
     return (floats)_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)at);

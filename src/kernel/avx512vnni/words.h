@@ -41,6 +41,11 @@ static inline ivec ivec_round(vec a) {
 static inline void ivec_store_bytes(int8_t *p, ivec a) {
     _mm_storeu_si128((void *)p, _mm512_cvtepi32_epi8(a));
 }
+/* Byte e of each lane, unsigned. */
+static inline vec ivec_byte(ivec a, int e) {
+    ivec low = _mm512_srl_epi32(a, _mm_cvtsi32_si128(8 * e));
+    return _mm512_cvtepi32_ps(_mm512_and_si512(low, _mm512_set1_epi32(255)));
+}
 /* Quant scales, and whole numbers in a byte each. */
 static inline vec vec_scales(const uint16_t *p) {
     __m256i half = _mm256_loadu_si256((const void *)p);

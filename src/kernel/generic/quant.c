@@ -87,10 +87,8 @@ static float part_q4(const struct quant_q4_unit *w, size_t r, struct row x) {
     float part = 0;
     for (size_t b = 0; b < QUANT_Q4_UNIT / QUANT_Q4_BLOCK; b += 2) {
         const int8_t *q = x.q + b * QUANT_Q4_BLOCK;
-        float first = (float)sum_q4(w->line[b], r, q);
-        float second = (float)sum_q4(w->line[b + 1], r, q + QUANT_Q4_BLOCK);
-        float s = first * (float)w->scale[b][r];
-        s = fmaf(second, (float)w->scale[b + 1][r], s);
+        int32_t first = sum_q4(w->line[b], r, q), second = sum_q4(w->line[b + 1], r, q + QUANT_Q4_BLOCK);
+        float s = (float)(first * w->scale[b][r] + second * w->scale[b + 1][r]);
         part = fmaf(x.scale[b / 2], s, part);
     }
     return part;
@@ -123,4 +121,25 @@ void quant_dot_q4_generic(const void *w, size_t rows, size_t k, const struct qua
         for (size_t m = 0; m < n_x; m++)
             out[m * ld_out + r] =
                 dot_q4(unit + r / QUANT_ROWS * units, units, r % QUANT_ROWS, row_of(x, padded, m));
+}
+
+/* ---- of f32 activations */
+
+void quant_precise_generic(enum quant_format format, const void *w, size_t rows, size_t k, const float *x,
+                           size_t ld_x, size_t n_x, float *out, size_t ld_out) {
+    enum { PART = QUANT_Q4_UNIT };
+    float weight[PART];
+    uint64_t group = 0, part = 0;
+    if (quant_group_bytes(format, k, &group) || quant_group_bytes(format, PART, &part)) return;
+    for (size_t r = 0; r < rows; r++) {
+        const char *at = (const char *)w + r / QUANT_ROWS * group;
+        for (size_t m = 0; m < n_x; m++) out[m * ld_out + r] = 0;
+        for (size_t from = 0; from < k; from += PART, at += part) {
+            size_t n = k - from < PART ? k - from : PART;
+            quant_widen(format, at, r % QUANT_ROWS, n, weight);
+            for (size_t m = 0; m < n_x; m++)
+                for (size_t i = 0; i < n; i++)
+                    out[m * ld_out + r] = fmaf(weight[i], x[m * ld_x + from + i], out[m * ld_out + r]);
+        }
+    }
 }

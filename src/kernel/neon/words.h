@@ -51,7 +51,7 @@ static inline float quad_first(quad a) {
     return vgetq_lane_f32(a, 0);
 }
 static inline void quad_store(float *p, quad a) {
-    vst1q_f32(p, a);
+    memcpy(p, &a, sizeof a);
 }
 static inline quad quad_max(quad a, quad b) {
     return vbslq_f32(vcgtq_f32(a, b), a, b);

@@ -146,7 +146,7 @@ static ALWAYS_INLINE void accumulate(enum lr_dtype dtype, struct tile *t, bool f
 
 static ALWAYS_INLINE void store_totals(struct tile *t, const int n_rows, const int n_x, float *out,
                                        size_t ld_out) {
-    float total[TILE_MAX + 3];
+    float total[TILE_MAX + 3] = {0};
 #pragma GCC unroll 3
     for (int i = n_rows * n_x; i % 4 != 0; i++) t->sums[i] = vec_zero();
 #pragma GCC unroll 8

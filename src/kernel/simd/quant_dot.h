@@ -265,3 +265,87 @@ void KERNEL_NAME(quant_dot_q4)(const void *w, size_t rows, size_t k, const struc
     d.out = out;
     for (size_t c = 0; c * VEC < rows; c++) column_q4(&d, c);
 }
+
+/* ---- of f32 activations */
+
+enum { PRECISE_X = 4 };
+
+struct precise {
+    const char *w; /* groups of `group` bytes */
+    size_t rows, k, group;
+    const float *x;
+    size_t ld_x, n_x;
+    float *out;
+    size_t ld_out;
+};
+
+/* The four weights of a word's lanes at element k of K, and what follows it, as far as there are any. */
+static ALWAYS_INLINE void precise_four(const struct precise *d, ivec bytes, float offset, vec scale,
+                                       vec super, size_t k, size_t m, const int n_x, vec *acc) {
+    for (size_t e = 0; e < 4 && k + e < d->k; e++) {
+        vec w = vec_mul(super, vec_mul(scale, vec_sub(ivec_byte(bytes, (int)e), vec_all(offset))));
+#pragma GCC unroll 4
+        for (int j = 0; j < n_x; j++)
+            acc[j] = vec_fma(w, vec_all(d->x[(m + (size_t)j) * d->ld_x + k + e]), acc[j]);
+    }
+}
+
+static ALWAYS_INLINE void precise_q8(const struct precise *d, const struct quant_q8_unit *unit, size_t half,
+                                     size_t m, const int n_x, vec *acc) {
+    for (size_t k = 0; k < d->k; k += 4) {
+        const struct quant_q8_unit *u = unit + k / QUANT_Q8_UNIT;
+        ivec line = ivec_load(u->line[k % QUANT_Q8_UNIT / 4] + half * VEC * 4);
+        precise_four(d, line, QUANT_Q8_OFFSET, vec_all(1), vec_scales(u->scale + half * VEC), k, m, n_x, acc);
+    }
+}
+
+static ALWAYS_INLINE void precise_q4(const struct precise *d, const struct quant_q4_unit *unit, size_t half,
+                                     size_t m, const int n_x, vec *acc) {
+    for (size_t k = 0; k < d->k; k += 8) {
+        const struct quant_q4_unit *u = unit + k / QUANT_Q4_UNIT;
+        size_t b = k % QUANT_Q4_UNIT / QUANT_Q4_BLOCK;
+        ivec line = ivec_load(u->line[b][k % QUANT_Q4_BLOCK / 8] + half * VEC * 4);
+        vec scale = vec_bytes(u->scale[b] + half * VEC), super = vec_scales(u->super + half * VEC);
+        precise_four(d, ivec_codes_low(line), QUANT_Q4_OFFSET, scale, super, k, m, n_x, acc);
+        precise_four(d, ivec_codes_high(line), QUANT_Q4_OFFSET, scale, super, k + 4, m, n_x, acc);
+    }
+}
+
+static ALWAYS_INLINE void precise_tile(const struct precise *d, enum quant_format format, size_t c, size_t m,
+                                       const int n_x) {
+    const void *group = d->w + c / COLUMNS_IN_GROUP * d->group;
+    const size_t half = c % COLUMNS_IN_GROUP;
+    vec acc[PRECISE_X];
+    for (int j = 0; j < n_x; j++) acc[j] = vec_zero();
+    if (format == QUANT_Q8)
+        precise_q8(d, group, half, m, n_x, acc);
+    else
+        precise_q4(d, group, half, m, n_x, acc);
+    for (int j = 0; j < n_x; j++) {
+        float *out = d->out + (m + (size_t)j) * d->ld_out + c * VEC;
+        if (d->rows - c * VEC >= VEC)
+            vec_store(out, acc[j]);
+        else
+            vec_store_part(out, acc[j], d->rows - c * VEC);
+    }
+}
+
+static ALWAYS_INLINE void precise_columns(const struct precise *d, enum quant_format format) {
+    for (size_t c = 0; c * VEC < d->rows; c++) {
+        size_t m = 0;
+        for (; m + PRECISE_X <= d->n_x; m += PRECISE_X) precise_tile(d, format, c, m, PRECISE_X);
+        for (; m < d->n_x; m++) precise_tile(d, format, c, m, 1);
+    }
+}
+
+void KERNEL_NAME(quant_precise)(enum quant_format format, const void *w, size_t rows, size_t k,
+                                const float *x, size_t ld_x, size_t n_x, float *out, size_t ld_out) {
+    uint64_t group;
+    if (quant_group_bytes(format, k, &group)) return;
+    struct precise d = {w, rows, k, group, x, ld_x, n_x, NULL, ld_out};
+    d.out = out;
+    if (format == QUANT_Q8)
+        precise_columns(&d, QUANT_Q8);
+    else
+        precise_columns(&d, QUANT_Q4);
+}

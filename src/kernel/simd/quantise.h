@@ -1,6 +1,7 @@
 /* quantise.h - units of 16 rows quantised, a lane for each row; included once by each instruction set, which
- * defines LANES (a divisor of 16), floats, ints and its table look-ups. Every lane does the same additions in
- * the same order everywhere, so all sets give the same bytes.
+ * defines LANES (a divisor of 16), floats, ints, and the words load, store, greater, lesser, look_up_8 and
+ * look_up_16. Every lane does the same additions in the same order everywhere, so all sets give the same
+ * bytes.
  *
  * A row's part of a unit is first multiplied by a power of two that brings its greatest magnitude to [2, 4):
  * squared errors of weights of 1e-30 or 1e38 are then numbers, too. */
@@ -39,9 +40,6 @@ static ALWAYS_INLINE ints pick_int(ints mask, ints yes, ints no) {
 static ALWAYS_INLINE floats magnitude(floats x) {
     return (floats)((ints)x & 0x7FFFFFFF);
 }
-static ALWAYS_INLINE floats greater(floats a, floats b) {
-    return pick(a > b, a, b);
-}
 /* The nearest whole number, halves to even, for |x| < 2^22. */
 static ALWAYS_INLINE floats nearest(floats x) {
     const floats round = (floats)((ints){0} + ROUND_BITS);
@@ -51,11 +49,6 @@ static ALWAYS_INLINE ints whole(floats x) {
     const floats round = (floats)((ints){0} + ROUND_BITS);
     return (ints)(x + round) - ROUND_BITS;
 }
-static ALWAYS_INLINE ints limit(ints x, int most) {
-    x = pick_int(x > most, (ints){0} + most, x);
-    return pick_int(x < -most, (ints){0} - most, x);
-}
-
 /* Rows' elements brought to [2, 4), and what their exponents were. */
 struct scaled {
     ints zero;     /* all ones where there is nothing but zeros */
@@ -67,7 +60,7 @@ struct scaled {
 static ALWAYS_INLINE struct scaled scale_up(const float *x, const int n, floats *y) {
     floats most = all(0);
     for (int k = 0; k < n; k++) {
-        memcpy(y + k, x + k * ROWS, sizeof *y);
+        y[k] = load(x + k * ROWS);
         most = greater(magnitude(y[k]), most);
     }
     struct scaled s = {.zero = (ints)most < TINY_BITS, .exponent = ((ints)most >> 23) - 128};
@@ -90,12 +83,15 @@ static ALWAYS_INLINE void store_scales(const struct scaled *s, ints u, uint16_t 
 enum { Q8_SCALES = 10 /* scales that are tried, one after the other from the least that holds all */ };
 
 static ALWAYS_INLINE floats q8_error(const floats *y, floats scale) {
-    floats inverse = 1 / scale, error = all(0);
-    for (int k = 0; k < QUANT_Q8_UNIT; k++) {
-        floats steps = y[k] * inverse, miss = steps - nearest(steps);
-        error += miss * miss;
+    floats inverse = 1 / scale, even = all(0), odd = all(0);
+    for (int k = 0; k < QUANT_Q8_UNIT; k += 2) {
+        floats a = y[k] * inverse, b = y[k + 1] * inverse;
+        a -= nearest(a);
+        b -= nearest(b);
+        even += a * a;
+        odd += b * b;
     }
-    return error * scale * scale;
+    return (even + odd) * scale * scale;
 }
 
 /* The quant scale of least error. The least one tried lets the greatest magnitude come to 127.5, which is
@@ -120,8 +116,9 @@ static ALWAYS_INLINE void q8_lanes(const float *x, int lane, struct quant_q8_uni
     for (int j = 0; j < QUANT_Q8_UNIT / 4; j++) {
         ints word = {0};
         for (int e = 0; e < 4; e++)
-            word |= (limit(whole(y[4 * j + e] * inverse), 127) + QUANT_Q8_OFFSET) << (8 * e);
-        memcpy(out->line[j] + 4 * lane, &word, sizeof word);
+            word |= (whole(lesser(greater(y[4 * j + e] * inverse, all(-127)), all(127))) + QUANT_Q8_OFFSET)
+                    << (8 * e);
+        store(out->line[j] + 4 * lane, word);
     }
 }
 
@@ -238,7 +235,7 @@ static ALWAYS_INLINE void q4_store_block(const struct codes *c, const floats *y,
             ints low = code_of(c, y[8 * i + e] * inverse), high = code_of(c, y[8 * i + 4 + e] * inverse);
             word |= (low | high << 4) << (8 * e);
         }
-        memcpy(line[i] + 4 * lane, &word, sizeof word);
+        store(line[i] + 4 * lane, word);
     }
 }
 

@@ -11,6 +11,7 @@ struct block_context {
     struct forward_work *work;
     const struct kv_sequence *seq;
     uint32_t n, position, layer;
+    struct operations *operations; /* NULL: the pass is not watched */
 };
 
 /* x += o_proj(attention(norm(x))): grouped-query attention with rotary positions, q/k norms, biases and

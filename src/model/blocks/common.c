@@ -24,8 +24,10 @@ static void norm_row(void *ctx, uint32_t row, uint32_t thread) {
 void block_norm(const struct block_context *c, enum tensor_role role) {
     struct norm_rows rows = {c, c->model->vectors[c->layer][role]};
     threads_run(c->model->matmul->threads, c->n, norm_row, &rows);
+    operation_done(c->operations, OPERATION_NORM);
 }
 
 void block_add_residual(const struct block_context *c) {
     c->model->matmul->kernels->add(c->work->x, c->work->normed, (size_t)c->n * c->model->spec->dim);
+    operation_done(c->operations, OPERATION_ADD);
 }

@@ -27,9 +27,12 @@ enum lr_status block_mlp(const struct block_context *c, struct lr_error *err) {
     block_norm(c, ROLE_MLP_NORM);
     LR_TRY(block_project(c, ROLE_GATE, ROLE_GATE_BIAS, w->normed, w->gate, err));
     LR_TRY(block_project(c, ROLE_UP, ROLE_UP_BIAS, w->normed, w->up, err));
+    operation_done(c->operations, OPERATION_GATE_UP);
     struct block_context rows = *c;
     threads_run(c->model->matmul->threads, c->n, gate_row, &rows);
+    operation_done(c->operations, OPERATION_ACTIVATION);
     LR_TRY(block_project(c, ROLE_DOWN, ROLE_DOWN_BIAS, w->gate, w->normed, err));
+    operation_done(c->operations, OPERATION_DOWN);
     block_add_residual(c);
     return LR_OK;
 }

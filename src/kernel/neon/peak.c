@@ -1,0 +1,5 @@
+#if defined(__aarch64__)
+#include "kernel/neon/words.h"
+
+#include "kernel/simd/peak.h"
+#endif

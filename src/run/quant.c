@@ -1,0 +1,291 @@
+#include "run/quant.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/memory_policy.h"
+#include "format/json.h"
+#include "run/planning.h"
+#include "run/rates.h"
+#include "sys/clock.h"
+#include "sys/lock.h"
+#include "weights/quantise.h"
+
+#include <stdio.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define BLOCKS_MEMORY (UINT64_C(64) << 20)
+#define FREE_SHARE    10u /* of a disk one part in so many is left free */
+#define MAX_HEADER    (UINT64_C(100) << 20)
+#define PREFIX        "quantised-"
+#define SUFFIX        ".safetensors"
+#define GIB           1073741824.0
+
+/* ---- the entry's name: what it was made from, by which layout */
+
+static uint64_t hash_source(const struct lr_engine *e, enum quant_format format) {
+    const uint64_t first[] = {QUANTISE_VERSION, format};
+    uint64_t h = XXH3_64bits(first, sizeof first);
+    for (size_t i = 0; i < e->catalog.n_files; i++) {
+        const struct disk_identity *d = &e->store.files[i].identity;
+        const uint64_t facts[] = {d->size, (uint64_t)d->mtime_ns};
+        const char *name = strrchr(e->catalog.files[i].path, '/');
+        h = XXH3_64bits_withSeed(facts, sizeof facts, h);
+        h = XXH3_64bits_withSeed(name ? name : "", name ? strlen(name) : 0, h);
+    }
+    for (size_t i = 0; i < e->n_tensors; i++) {
+        const struct tensor_record *r = e->tensors[i].record;
+        const uint64_t facts[] = {r->dtype, r->file, r->offset, r->bytes, r->shape[0], r->shape[1]};
+        h = XXH3_64bits_withSeed(facts, sizeof facts, h);
+        h = XXH3_64bits_withSeed(r->name.data, r->name.len, h);
+    }
+    return h;
+}
+
+static bool entry_path(const struct lr_engine *e, enum quant_format format, const char *ending, char *out,
+                       size_t size) {
+    if (!e->options.cache_dir) return false;
+    int n = snprintf(out, size, "%s/" PREFIX "%s-%016llx%s", e->options.cache_dir, quant_name(format),
+                     (unsigned long long)hash_source(e, format), ending);
+    return n > 0 && (size_t)n < size;
+}
+
+/* ---- taking it */
+
+/* The engine's weights are now those of `c`, which it takes over. */
+static enum lr_status exchange(struct lr_engine *e, struct catalog *c, enum quant_format format,
+                               const char *path, struct lr_error *err) {
+    engine_close_weights(e);
+    e->catalog = *c;
+    e->quantised = true;
+    e->quant_format = format;
+    e->quant_path = path ? lr_str_dup(lr_str_of(path)) : NULL;
+    return engine_bind_weights(e, err);
+}
+
+static enum lr_status take_file(struct lr_engine *e, const char *path, enum quant_format format,
+                                struct lr_error *err) {
+    struct catalog c;
+    LR_TRY(quantise_open(path, e->tensors, e->n_tensors, format, &c, err));
+    return exchange(e, &c, format, e->held ? NULL : path, err);
+}
+
+/* An entry that is there and whole; *taken tells. One that is not as it should be is made again. */
+static enum lr_status take_entry(struct lr_engine *e, const char *path, enum quant_format format, bool *taken,
+                                 struct lr_error *err) {
+    struct lr_error why;
+    struct catalog c;
+    *taken = false;
+    if (file_kind(path) != FILE_REGULAR) return LR_OK;
+    if (quantise_open(path, e->tensors, e->n_tensors, format, &c, &why) != LR_OK) {
+        lr_log(LR_LOG_WARN, "%s: made again", why.message);
+        return LR_OK;
+    }
+    *taken = true;
+    return exchange(e, &c, format, path, err);
+}
+
+/* ---- making it */
+
+static void show_progress(void *ctx, uint64_t done, uint64_t all) {
+    engine_tell_loading(ctx, done, all);
+}
+
+static enum lr_status make(struct lr_engine *e, int fd, const char *name, enum quant_format format,
+                           struct lr_error *err) {
+    uint64_t memory = planning_available(e) / 4;
+    LR_TRY(rates_measure_disk(e, err));
+    struct quantise_job job = {
+        .source = &e->catalog,
+        .tensors = e->tensors,
+        .n_tensors = e->n_tensors,
+        .format = format,
+        .kernels = e->matmul.kernels,
+        .threads = e->threads,
+        .rates = e->rates,
+        .memory = memory < BLOCKS_MEMORY ? memory : BLOCKS_MEMORY,
+        .origin = e->dir.path,
+        .interrupt = e->options.interrupt,
+        .progress = show_progress,
+        .ctx = e,
+    };
+    return quantise_write(&job, fd, name, err);
+}
+
+/* Whether the disk of the cache folder keeps a tenth free with so many bytes more; says so if not. */
+static bool has_room(const struct lr_engine *e, uint64_t bytes) {
+    uint64_t free_bytes, all;
+    if (!file_disk_space(e->options.cache_dir, &free_bytes, &all))
+        return true; /* opening the file will tell */
+    if (free_bytes > bytes && free_bytes - bytes >= all / FREE_SHARE) return true;
+    lr_log(LR_LOG_WARN,
+           "the quantised weights are not kept: %.1f GB would leave less than a tenth of %s free (%.1f of "
+           "%.1f GB)",
+           (double)bytes / GIB, e->options.cache_dir, (double)free_bytes / GIB, (double)all / GIB);
+    return false;
+}
+
+/* Aside, then renamed: the entry is whole or not there. */
+static enum lr_status make_entry(struct lr_engine *e, const char *path, enum quant_format format,
+                                 struct lr_error *err) {
+    struct file_aside aside;
+    LR_TRY(file_aside_open(path, &aside, err));
+    enum lr_status status = make(e, aside.fd, path, format, err);
+    if (status != LR_OK) {
+        file_aside_drop(&aside);
+        return status;
+    }
+    return file_aside_keep(&aside, err);
+}
+
+/* The folder that an entry's metadata says it was made from; empty where it does not say. */
+static void read_origin(const char *path, char *out, size_t size) {
+    char *head;
+    size_t len;
+    uint64_t file_size;
+    struct json_doc *doc;
+    struct lr_str origin = LR_STR("");
+    out[0] = 0;
+    if (file_read_head(path, MAX_HEADER, &head, &len, &file_size, NULL) != LR_OK) return;
+    uint64_t n = 0;
+    for (size_t i = 0; i < 8 && len >= 8; i++) n |= (uint64_t)(uint8_t)head[i] << (8 * i);
+    if (n > 0 && n <= len - (len < 8 ? len : 8) && json_parse(head + 8, n, path, &doc, NULL) == LR_OK) {
+        json_str(json_get(json_get(json_root(doc), "__metadata__"), "origin"), &origin);
+        if (origin.len < size) snprintf(out, size, "%.*s", LR_STR_ARGS(origin));
+        json_close(doc);
+    }
+    lr_free(head);
+}
+
+/* Entries whose source is gone are removed. */
+static void remove_orphans(const struct lr_engine *e) {
+    struct file_list list;
+    if (file_list_open(e->options.cache_dir, &list, NULL) != LR_OK) return;
+    for (size_t i = 0; i < list.count; i++) {
+        struct lr_str name = lr_str_of(list.names[i]);
+        char origin[4096], *path;
+        if (!lr_str_starts(name, LR_STR(PREFIX)) || !lr_str_ends(name, LR_STR(SUFFIX))) continue;
+        if (!(path = file_join(e->options.cache_dir, list.names[i]))) break;
+        read_origin(path, origin, sizeof origin);
+        if (origin[0] && file_kind(origin) == FILE_ABSENT && unlink(path) == 0)
+            lr_log(LR_LOG_NOTE, "%s: removed, as %s is gone", path, origin);
+        lr_free(path);
+    }
+    file_list_close(&list);
+}
+
+/* Makes the entry while the lock is held. A disk that is full is a warning: then *kept is false. */
+static enum lr_status make_and_take(struct lr_engine *e, const char *path, enum quant_format format,
+                                    bool *kept, struct lr_error *err) {
+    uint64_t bytes = quantise_bytes(e->tensors, e->n_tensors, format);
+    double since = clock_now();
+    struct lr_error why;
+    LR_TRY(take_entry(e, path, format, kept, err)); /* another process may have made it meanwhile */
+    if (*kept || !has_room(e, bytes)) return LR_OK;
+    remove_orphans(e);
+    enum lr_status status = make_entry(e, path, format, &why);
+    if (status == LR_EFAILED) {
+        lr_log(LR_LOG_WARN, "the quantised weights are not kept: %s", why.message);
+        return LR_OK;
+    }
+    if (status != LR_OK) return lr_fail(err, status, "%s", why.message);
+    lr_log(LR_LOG_NOTE, "quantised to %s in %.1f s, kept in %s (%.2f GB)", quant_name(format),
+           clock_now() - since, path, (double)bytes / GIB);
+    *kept = true;
+    return take_file(e, path, format, err);
+}
+
+/* In the cache folder. *kept: it is there now, or was already; else the reason was told. */
+static enum lr_status keep_entry(struct lr_engine *e, enum quant_format format, bool *kept,
+                                 struct lr_error *err) {
+    char path[4096], lock[4096];
+    struct file_lock held;
+    struct lr_error why;
+    *kept = false;
+    if (!entry_path(e, format, SUFFIX, path, sizeof path) ||
+        !entry_path(e, format, ".lock", lock, sizeof lock))
+        return LR_OK;
+    LR_TRY(take_entry(e, path, format, kept, err));
+    if (*kept) return LR_OK;
+    enum lr_status status = file_lock_take(lock, e->options.interrupt, &held, &why);
+    if (status == LR_EINTERRUPTED) return lr_fail(err, status, "%s", why.message);
+    if (status != LR_OK) {
+        lr_log(LR_LOG_WARN, "the quantised weights are not kept: %s", why.message);
+        return LR_OK;
+    }
+    status = make_and_take(e, path, format, kept, err);
+    file_lock_give(&held, lock);
+    return status;
+}
+
+/* In memory, if it is there: a file that has no name. */
+static enum lr_status hold(struct lr_engine *e, enum quant_format format, struct lr_error *err) {
+    char path[64];
+    uint64_t bytes = quantise_bytes(e->tensors, e->n_tensors, format), there = planning_available(e);
+    if (bytes > there)
+        return lr_fail(
+            err, LR_EMEMORY,
+            "Cannot allocate %.2f GB. Available memory: %.2f GB. For the quantised weights, which are "
+            "not kept in a folder: --cache-dir on a disk with room, or needs %.2f GB more free: close "
+            "other programs",
+            (double)bytes / GIB, (double)there / GIB, (double)(bytes - there) / GIB);
+    LR_TRY(file_unnamed("quantised weights", &e->held_fd, err));
+    LR_TRY(make(e, e->held_fd, "memory for quantised weights", format, err));
+    snprintf(path, sizeof path, "/proc/self/fd/%d", e->held_fd);
+    e->held = bytes;
+    return take_file(e, path, format, err);
+}
+
+/* ---- which */
+
+/* The best that fits beside what a session is expected to take. */
+static enum lr_status choose(struct lr_engine *e, bool *quantise, enum quant_format *format,
+                             struct lr_error *err) {
+    *quantise = e->options.quant != LR_QUANT_NONE;
+    *format = e->options.quant == LR_QUANT_Q4 ? QUANT_Q4 : QUANT_Q8;
+    if (e->options.quant != LR_QUANT_AUTO) return LR_OK;
+    struct session_shape shape;
+    struct plan_facts facts;
+    bool later;
+    LR_TRY(planning_expect(e, &shape, &facts, &later, err));
+    uint64_t own = later ? 0 : e->plan.need - e->plan.pins - e->plan.ring, whole = 0;
+    uint64_t budget = later ? planning_available(e) : facts.budget;
+    for (size_t i = 0; i < e->n_tensors; i++) whole += e->tensors[i].record->bytes;
+    uint64_t room = budget > own ? budget - own : 0, q8 = quantise_bytes(e->tensors, e->n_tensors, QUANT_Q8);
+    *quantise = whole > room;
+    *format = q8 > room ? QUANT_Q4 : QUANT_Q8;
+    lr_log(LR_LOG_NOTE, "--quant auto: %s (%.2f GB for weights; as they are %.2f, q8 %.2f, q4 %.2f GB)",
+           *quantise ? quant_name(*format) : "none", (double)room / GIB, (double)whole / GIB,
+           (double)q8 / GIB, (double)quantise_bytes(e->tensors, e->n_tensors, QUANT_Q4) / GIB);
+    return LR_OK;
+}
+
+static enum lr_status plan_without(struct lr_engine *e, enum quant_format format, struct lr_error *err) {
+    char path[4096];
+    struct catalog c;
+    bool taken = false;
+    if (e->catalog.n_files && entry_path(e, format, SUFFIX, path, sizeof path))
+        LR_TRY(take_entry(e, path, format, &taken, err));
+    if (taken) return LR_OK;
+    LR_TRY(quantise_expect(e->tensors, e->n_tensors, format, &c, err));
+    return exchange(e, &c, format, NULL, err);
+}
+
+enum lr_status quant_take(struct lr_engine *e, struct lr_error *err) {
+    bool quantise, kept;
+    enum quant_format format;
+    LR_TRY(choose(e, &quantise, &format, err));
+    if (!quantise) return LR_OK;
+    if (e->options.plan_only) return plan_without(e, format, err);
+    LR_TRY(keep_entry(e, format, &kept, err));
+    if (kept) return LR_OK;
+    if (e->options.quantise_only)
+        return lr_fail(err, LR_EFAILED, "the quantised weights were not kept: there is no folder for them%s",
+                       e->options.cache_dir ? " with room" : " (--cache-dir)");
+    return hold(e, format, err);
+}
+
+void quant_close(struct lr_engine *e) {
+    file_let_go(&e->held_fd);
+    lr_free(e->quant_path);
+}

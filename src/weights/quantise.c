@@ -1,0 +1,329 @@
+#include "weights/quantise.h"
+
+#include "base/mem.h"
+#include "sys/disk.h"
+#include "sys/file.h"
+#include "weights/readers.h"
+
+#include <stdio.h>
+
+#define BLOCK_BYTES (UINT64_C(4) << 20) /* of the source, about */
+#define BLOCKS_MOST 16u
+#define READERS     16u
+#define DATA_ALIGN  64u
+
+/* ---- what becomes of a tensor */
+
+enum lr_dtype quantise_dtype(const struct plan_tensor *t, enum quant_format format) {
+    const struct tensor_record *r = t->record;
+    if (r->rank != 2 || t->kind == WEIGHT_VECTOR) return r->dtype;
+    bool smaller = quant_row_bytes(LR_Q4, r->shape[1]) < quant_row_bytes(LR_Q8, r->shape[1]);
+    return format == QUANT_Q4 && smaller && t->kind != WEIGHT_ROWS ? LR_Q4 : LR_Q8;
+}
+
+static uint64_t bytes_as(const struct tensor_record *r, enum lr_dtype dtype) {
+    uint64_t step = quant_rows(dtype);
+    if (step == 1) return r->bytes;
+    return (r->shape[0] + step - 1) / step * step * quant_row_bytes(dtype, r->shape[1]);
+}
+
+uint64_t quantise_bytes(const struct plan_tensor *tensors, size_t n, enum quant_format format) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += bytes_as(tensors[i].record, quantise_dtype(&tensors[i], format));
+    return sum;
+}
+
+/* ---- the header */
+
+static int append_text(struct lr_buf *b, struct lr_str s) {
+    int bad = lr_buf_append_char(b, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.data[i];
+        if (c < 0x20)
+            bad |= lr_buf_printf(b, "\\u%04x", c);
+        else {
+            if (c == '"' || c == '\\') bad |= lr_buf_append_char(b, '\\');
+            bad |= lr_buf_append_char(b, (char)c);
+        }
+    }
+    return bad | lr_buf_append_char(b, '"');
+}
+
+static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, enum quant_format format,
+                         uint64_t *at) {
+    const struct tensor_record *r = t->record;
+    enum lr_dtype dtype = quantise_dtype(t, format);
+    uint64_t end = *at + bytes_as(r, dtype), groups = (r->shape[0] + QUANT_ROWS - 1) / QUANT_ROWS;
+    int bad = lr_buf_append_char(b, ',') | append_text(b, r->name);
+    if (quant_rows(dtype) > 1)
+        bad |= lr_buf_printf(b, ":{\"dtype\":\"U8\",\"shape\":[%llu,%llu]", (unsigned long long)groups,
+                             (unsigned long long)((end - *at) / (groups ? groups : 1)));
+    else
+        bad |= lr_buf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[%llu]", lr_dtype_name(dtype),
+                             (unsigned long long)r->shape[0]);
+    bad |=
+        lr_buf_printf(b, ",\"data_offsets\":[%llu,%llu]}", (unsigned long long)*at, (unsigned long long)end);
+    *at = end;
+    return bad;
+}
+
+/* What a reader needs to know of each quantised tensor: "q8 7000 x 512". */
+static int append_description(struct lr_buf *b, const struct plan_tensor *t, enum quant_format format) {
+    enum lr_dtype dtype = quantise_dtype(t, format);
+    if (quant_rows(dtype) == 1) return 0;
+    return lr_buf_append_char(b, ',') | append_text(b, t->record->name) |
+           lr_buf_printf(b, ":\"%s %llu x %llu\"", lr_dtype_label(dtype),
+                         (unsigned long long)t->record->shape[0], (unsigned long long)t->record->shape[1]);
+}
+
+/* The 8 bytes of the length, the header, and blanks up to where data is aligned. */
+static enum lr_status make_header(const struct quantise_job *job, struct lr_buf *b, uint64_t *data_bytes,
+                                  struct lr_error *err) {
+    static const char length[8];
+    *data_bytes = 0;
+    int bad = lr_buf_append(b, length, sizeof length) |
+              lr_buf_printf(
+                  b, "{\"__metadata__\":{\"format\":\"llm-run quantised %d\",\"quant\":\"%s\",\"origin\":",
+                  QUANTISE_VERSION, quant_name(job->format)) |
+              append_text(b, lr_str_of(job->origin));
+    for (size_t i = 0; i < job->n_tensors; i++) bad |= append_description(b, &job->tensors[i], job->format);
+    bad |= lr_buf_append_char(b, '}');
+    for (size_t i = 0; i < job->n_tensors; i++)
+        bad |= append_tensor(b, &job->tensors[i], job->format, data_bytes);
+    bad |= lr_buf_append_char(b, '}');
+    while (!bad && b->len % DATA_ALIGN) bad |= lr_buf_append_char(b, ' ');
+    if (bad) return lr_fail_memory(err, "a file's header", b->len);
+    for (size_t i = 0; i < 8; i++) b->data[i] = (char)((b->len - 8) >> (8 * i));
+    return LR_OK;
+}
+
+/* ---- the work */
+
+/* A block of rows of one tensor on its way. */
+struct block {
+    struct read_request request;
+    char *taken, *memory; /* room for the aligned superset of any block: as allocated, and as aligned */
+    const struct plan_tensor *tensor;
+    uint64_t first, n; /* rows; a vector is one block of all */
+    char *out;         /* where it goes */
+};
+
+struct work {
+    const struct quantise_job *job;
+    struct disk_file *files; /* [source->n_files] */
+    struct readers *readers;
+    struct block blocks[BLOCKS_MOST];
+    uint32_t n_blocks;
+    uint64_t room;       /* bytes of a block's memory */
+    size_t tensor;       /* the next block is of this one, ... */
+    uint64_t row;        /* ... from this row on */
+    char *out;           /* where that goes */
+    uint64_t done, all;  /* bytes of the source */
+    struct block *block; /* the one that is quantised now */
+    enum lr_status status;
+    struct lr_error *err;
+    pthread_mutex_t failing;
+};
+
+static uint64_t source_row(const struct tensor_record *r) {
+    return r->rank == 2 ? r->shape[1] * lr_dtype_size(r->dtype) : r->bytes;
+}
+
+/* Rows of one block of a matrix, in whole groups. */
+static uint64_t block_rows(const struct tensor_record *r) {
+    uint64_t row = source_row(r), rows = row ? BLOCK_BYTES / row : QUANT_ROWS;
+    if (r->rank != 2) return 1;
+    rows -= rows % QUANT_ROWS;
+    return rows ? rows : QUANT_ROWS;
+}
+
+/* The memory that the largest block takes. */
+static uint64_t most_room(const struct quantise_job *job) {
+    uint64_t most = 0;
+    for (size_t i = 0; i < job->n_tensors; i++) {
+        const struct tensor_record *r = job->tensors[i].record;
+        uint64_t bytes = source_row(r) * block_rows(r);
+        if (bytes > r->bytes) bytes = r->bytes;
+        if (bytes > most) most = bytes;
+    }
+    return (most + 2 * DISK_MOST_ALIGN) / DISK_MOST_ALIGN * DISK_MOST_ALIGN + DISK_MOST_ALIGN;
+}
+
+/* Hands the next block's read in; false when there is none left. */
+static bool submit_next(struct work *w, struct block *b) {
+    const struct quantise_job *job = w->job;
+    if (w->tensor == job->n_tensors) return false;
+    const struct plan_tensor *t = &job->tensors[w->tensor];
+    const struct tensor_record *r = t->record;
+    const struct disk_file *f = &w->files[r->file];
+    uint64_t rows = r->rank == 2 ? r->shape[0] : 1, left = rows - w->row, most = block_rows(r);
+    *b = (struct block){
+        .taken = b->taken, .memory = b->memory, .tensor = t, .first = w->row, .n = left < most ? left : most};
+    uint64_t begin = r->offset + b->first * source_row(r);
+    b->request = (struct read_request){
+        .file = f, .begin = begin, .end = begin + b->n * source_row(r), .to = b->memory};
+    b->out = w->out;
+    enum lr_dtype dtype = quantise_dtype(t, job->format);
+    uint64_t step = quant_rows(dtype);
+    w->out += step == 1 ? b->n * source_row(r)
+                        : (b->n + step - 1) / step * step * quant_row_bytes(dtype, r->shape[1]);
+    w->row += b->n;
+    if (w->row == rows) {
+        w->tensor++;
+        w->row = 0;
+    }
+    readers_submit(w->readers, &b->request);
+    return true;
+}
+
+static const char *block_data(const struct block *b) {
+    return b->memory + b->request.begin % b->request.file->align;
+}
+
+/* The first failure counts; its tensor's name goes before it. */
+static void note_failure(struct work *w, enum lr_status status, const struct lr_error *found) {
+    pthread_mutex_lock(&w->failing);
+    const struct tensor_record *r = w->block->tensor->record;
+    if (w->status == LR_OK)
+        w->status = lr_fail(w->err, status, "%s: tensor '%.*s': %s", w->job->source->files[r->file].path,
+                            LR_STR_ARGS(r->name), found->message);
+    pthread_mutex_unlock(&w->failing);
+}
+
+static void quantise_group(void *ctx, uint32_t task, uint32_t thread) {
+    (void)thread;
+    struct work *w = ctx;
+    const struct block *b = w->block;
+    const struct tensor_record *r = b->tensor->record;
+    enum quant_format format;
+    struct lr_error err;
+    enum lr_dtype dtype = quantise_dtype(b->tensor, w->job->format);
+    quant_format_of(dtype, &format);
+    struct tensor_view view = {block_data(b), r->dtype, b->n, r->shape[1]};
+    char *out = b->out + (uint64_t)task * QUANT_ROWS * quant_row_bytes(dtype, r->shape[1]);
+    enum lr_status status = quant_groups(w->job->kernels, format, &view, task, 1, out, &err);
+    if (status != LR_OK) note_failure(w, status, &err);
+}
+
+static enum lr_status take_block(struct work *w, struct block *b, struct lr_error *err) {
+    LR_TRY(readers_wait(w->readers, &b->request, err));
+    w->block = b;
+    if (quant_rows(quantise_dtype(b->tensor, w->job->format)) == 1)
+        memcpy(b->out, block_data(b), b->request.end - b->request.begin);
+    else
+        threads_run(w->job->threads, (uint32_t)((b->n + QUANT_ROWS - 1) / QUANT_ROWS), quantise_group, w);
+    w->done += b->request.end - b->request.begin;
+    if (w->job->progress) w->job->progress(w->job->ctx, w->done, w->all);
+    return w->status;
+}
+
+static enum lr_status run(struct work *w, struct lr_error *err) {
+    uint32_t under_way = 0, next = 0;
+    enum lr_status status = LR_OK;
+    while (under_way < w->n_blocks && submit_next(w, &w->blocks[under_way])) under_way++;
+    while (under_way && status == LR_OK) {
+        struct block *b = &w->blocks[next];
+        status = take_block(w, b, err);
+        if (status == LR_OK && w->job->interrupt && *w->job->interrupt)
+            status = lr_fail(err, LR_EINTERRUPTED, "interrupted while quantising");
+        if (status != LR_OK || !submit_next(w, b)) under_way--;
+        next = (next + 1) % w->n_blocks;
+    }
+    readers_drop(w->readers);
+    for (; under_way && status != LR_OK; under_way--, next = (next + 1) % w->n_blocks)
+        readers_wait(w->readers, &w->blocks[next].request, NULL);
+    return status;
+}
+
+static enum lr_status open_work(struct work *w, struct lr_error *err) {
+    const struct catalog *c = w->job->source;
+    w->files = lr_calloc(c->n_files, sizeof *w->files);
+    if (!w->files) return lr_fail_memory(err, "the table of files", c->n_files * sizeof *w->files);
+    for (size_t i = 0; i < c->n_files; i++) w->files[i] = (struct disk_file){.buffered = -1, .direct = -1};
+    for (size_t i = 0; i < c->n_files; i++) LR_TRY(disk_open(c->files[i].path, &w->files[i], err));
+    w->room = most_room(w->job);
+    uint64_t n = w->job->memory / w->room;
+    w->n_blocks = n < 2 ? 2 : n > BLOCKS_MOST ? BLOCKS_MOST : (uint32_t)n;
+    for (uint32_t i = 0; i < w->n_blocks; i++) {
+        char *p = w->blocks[i].taken = lr_malloc(w->room + DISK_MOST_ALIGN);
+        if (!p) return lr_fail_memory(err, "blocks of weights", w->n_blocks * w->room);
+        w->blocks[i].memory = p + (DISK_MOST_ALIGN - (uintptr_t)p % DISK_MOST_ALIGN) % DISK_MOST_ALIGN;
+    }
+    return readers_create(READERS, &w->readers, err);
+}
+
+static void close_work(struct work *w) {
+    readers_destroy(w->readers);
+    for (uint32_t i = 0; i < w->n_blocks; i++) lr_free(w->blocks[i].taken);
+    for (size_t i = 0; w->files && i < w->job->source->n_files; i++) disk_close(&w->files[i]);
+    lr_free(w->files);
+}
+
+static enum lr_status fill(const struct quantise_job *job, char *out, struct lr_error *err) {
+    struct work w = {.job = job, .out = out, .err = err, .failing = PTHREAD_MUTEX_INITIALIZER};
+    for (size_t i = 0; i < job->n_tensors; i++) w.all += job->tensors[i].record->bytes;
+    enum lr_status status = open_work(&w, err);
+    if (status == LR_OK) status = run(&w, err);
+    close_work(&w);
+    return status;
+}
+
+enum lr_status quantise_write(const struct quantise_job *job, int fd, const char *name,
+                              struct lr_error *err) {
+    struct lr_buf header = {0};
+    struct file_map map;
+    uint64_t bytes;
+    enum lr_status status = make_header(job, &header, &bytes, err);
+    if (status == LR_OK) status = file_map_new(fd, name, header.len + bytes, &map, err);
+    if (status == LR_OK) {
+        memcpy(map.base, header.data, header.len);
+        status = fill(job, (char *)map.base + header.len, err);
+        file_map_close(&map);
+    }
+    lr_buf_free(&header);
+    return status;
+}
+
+/* ---- reading it */
+
+static enum lr_status check_tensor(const char *path, const struct plan_tensor *t, enum quant_format format,
+                                   struct catalog *c, struct lr_error *err) {
+    const struct tensor_record *r = t->record;
+    struct tensor_record *found = (struct tensor_record *)(uintptr_t)catalog_find(c, r->name);
+    enum lr_dtype dtype = quantise_dtype(t, format);
+    bool quantised = quant_rows(dtype) > 1;
+    if (!found || found->bytes != bytes_as(r, dtype) || found->dtype != (quantised ? LR_U8 : dtype))
+        return lr_fail(err, LR_EMODEL, "%s: tensor '%.*s' is not as it was quantised", path,
+                       LR_STR_ARGS(r->name));
+    found->dtype = dtype;
+    found->rank = r->rank;
+    memcpy(found->shape, r->shape, sizeof found->shape);
+    return LR_OK;
+}
+
+enum lr_status quantise_open(const char *path, const struct plan_tensor *tensors, size_t n,
+                             enum quant_format format, struct catalog *out, struct lr_error *err) {
+    char *shards[] = {(char *)(uintptr_t)path};
+    struct model_dir dir = {.shards = shards, .n_shards = 1};
+    LR_TRY(catalog_open(&dir, out, err));
+    enum lr_status status = LR_OK;
+    if (out->count != n) status = lr_fail(err, LR_EMODEL, "%s: %zu tensors, not %zu", path, out->count, n);
+    for (size_t i = 0; i < n && status == LR_OK; i++)
+        status = check_tensor(path, &tensors[i], format, out, err);
+    if (status != LR_OK) catalog_close(out);
+    return status;
+}
+
+enum lr_status quantise_expect(const struct plan_tensor *tensors, size_t n, enum quant_format format,
+                               struct catalog *out, struct lr_error *err) {
+    size_t names = 0;
+    for (size_t i = 0; i < n; i++) names += tensors[i].record->name.len;
+    LR_TRY(catalog_make(n, names + 1, out, err));
+    for (size_t i = 0; i < n; i++) {
+        const struct tensor_record *r = tensors[i].record;
+        catalog_add(out, r->name, quantise_dtype(&tensors[i], format), r->shape[0],
+                    r->rank == 2 ? r->shape[1] : 0);
+    }
+    catalog_sort(out);
+    return LR_OK;
+}
