@@ -48,11 +48,10 @@ enum lr_matmul { LR_MATMUL_AUTO, LR_MATMUL_NATIVE, LR_MATMUL_BLAS };
 enum lr_kv { LR_KV_F16, LR_KV_F32, LR_KV_Q8 }; /* q8: int8, and a scale for each 32 of a head */
 /* How weights are had: mapped where they fit, else streamed; or always that way; resident: all copied. */
 enum lr_load { LR_LOAD_AUTO, LR_LOAD_MAP, LR_LOAD_STREAM, LR_LOAD_RESIDENT };
-/* Weights are run as they are, or quantised first: 8.5 or 4.6 bits each; auto: the best that fits in memory. */
+/* Weights as they are, or quantised first to 8.5 or 4.6 bits each; auto: the best that fits in memory. */
 enum lr_quant { LR_QUANT_NONE, LR_QUANT_Q8, LR_QUANT_Q4, LR_QUANT_AUTO };
 enum lr_phase { LR_PHASE_LOAD, LR_PHASE_PREFILL };
-/* Called now and then with the work done and the whole: tokens times layers when reading a prompt; bytes of
- * the weights when loading, which is a session's first pass where they were not in the page cache. */
+/* Called now and then: work done and the whole, in bytes of weights or tokens times layers of a prompt. */
 typedef void lr_progress_fn(void *ctx, enum lr_phase phase, uint64_t done, uint64_t total);
 
 struct lr_engine_options {
@@ -89,20 +88,17 @@ struct lr_model_info {
     bool tied_head, has_template, has_tokenizer;
 };
 struct lr_model_info lr_engine_info(const struct lr_engine *engine);
-/* Where the time went in opening it and its first session: configuration and machine; headers of the weights;
- * tokenizer; planning; mapping weights, or copying them. The others are read in the first pass. */
+/* Where the time of opening it and its first session went; mapped weights come in the first pass. */
 struct lr_load_times {
     double config_s, catalog_s, tokenizer_s, plan_s, weights_s;
 };
 struct lr_load_times lr_engine_load_times(const struct lr_engine *engine);
-
 /* ---- text and ids -------------------------------------------------------------------------------------- */
-/* Ids of `len` bytes of text; invalid UTF-8 is read as U+FFFD. With `specials` the ids that the tokenizer's
- * post-processor adds (BOS and kin) are included. `*ids` is to be freed with lr_ids_free. */
+/* Ids of `len` bytes of text, invalid UTF-8 as U+FFFD; `specials`: with BOS and kin. For lr_ids_free. */
 enum lr_status lr_tokenize(const struct lr_engine *engine, const char *text, size_t len, bool specials,
                            uint32_t **ids, size_t *n_ids, struct lr_error *err);
 void lr_ids_free(uint32_t *ids);
-/* The text of ids, NUL-terminated, special tokens left out; to be freed with lr_text_free. */
+/* The text of ids, NUL-terminated, special tokens left out; for lr_text_free. */
 enum lr_status lr_detokenize(const struct lr_engine *engine, const uint32_t *ids, size_t n_ids, char **text,
                              size_t *len, struct lr_error *err);
 void lr_text_free(char *text);
@@ -241,7 +237,6 @@ enum lr_status lr_plan(struct lr_engine *engine, const struct lr_session_options
 void lr_plan_free(struct lr_plan *plan);
 /* The plan that the engine follows now, without its tensors: changed by memory and by the text's length. */
 struct lr_plan lr_plan_current(const struct lr_engine *engine);
-
 /* ---- the machine --------------------------------------------------------------------------------------- */
 /* Bytes, 0: unknown. MemTotal or the smallest control group limit; this process's greatest resident set. */
 uint64_t lr_memory_total(void);

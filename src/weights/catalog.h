@@ -46,6 +46,7 @@ void catalog_add(struct catalog *c, struct lr_str name, enum lr_dtype dtype, uin
 void catalog_sort(struct catalog *c);
 
 /* The record called `name`, or NULL. O(log n). */
+struct tensor_record *catalog_record(struct catalog *c, struct lr_str name);
 const struct tensor_record *catalog_find(const struct catalog *c, struct lr_str name);
 
 #endif

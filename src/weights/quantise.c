@@ -260,7 +260,8 @@ static void close_work(struct work *w) {
 }
 
 static enum lr_status fill(const struct quantise_job *job, char *out, struct lr_error *err) {
-    struct work w = {.job = job, .out = out, .err = err, .failing = PTHREAD_MUTEX_INITIALIZER};
+    struct work w = {.job = job, .err = err, .failing = PTHREAD_MUTEX_INITIALIZER};
+    w.out = out;
     for (size_t i = 0; i < job->n_tensors; i++) w.all += job->tensors[i].record->bytes;
     enum lr_status status = open_work(&w, err);
     if (status == LR_OK) status = run(&w, err);
@@ -289,7 +290,7 @@ enum lr_status quantise_write(const struct quantise_job *job, int fd, const char
 static enum lr_status check_tensor(const char *path, const struct plan_tensor *t, enum quant_format format,
                                    struct catalog *c, struct lr_error *err) {
     const struct tensor_record *r = t->record;
-    struct tensor_record *found = (struct tensor_record *)(uintptr_t)catalog_find(c, r->name);
+    struct tensor_record *found = catalog_record(c, r->name);
     enum lr_dtype dtype = quantise_dtype(t, format);
     bool quantised = quant_rows(dtype) > 1;
     if (!found || found->bytes != bytes_as(r, dtype) || found->dtype != (quantised ? LR_U8 : dtype))
@@ -303,7 +304,8 @@ static enum lr_status check_tensor(const char *path, const struct plan_tensor *t
 
 enum lr_status quantise_open(const char *path, const struct plan_tensor *tensors, size_t n,
                              enum quant_format format, struct catalog *out, struct lr_error *err) {
-    char *shards[] = {(char *)(uintptr_t)path};
+    char own[4096], *shards[] = {own};
+    snprintf(own, sizeof own, "%s", path);
     struct model_dir dir = {.shards = shards, .n_shards = 1};
     LR_TRY(catalog_open(&dir, out, err));
     enum lr_status status = LR_OK;

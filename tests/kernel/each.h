@@ -25,7 +25,7 @@ static inline float each_to_bf16(float x) {
 /* The tables; returns how many (the generic one is number 0). */
 static inline int each_table(const struct kernel_table *out[EACH_TABLES]) {
     static const char *const names[EACH_TABLES] = {"generic", "neon",       "avx2",      "avxvnni",
-                                                  "avx512",  "avx512vnni", "avx512bf16"};
+                                                   "avx512",  "avx512vnni", "avx512bf16"};
     int n = 0;
     for (int i = 0; i < EACH_TABLES; i++) {
         const struct kernel_table *t;

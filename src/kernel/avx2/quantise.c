@@ -17,9 +17,6 @@ static inline void store(uint8_t *p, ints x) {
 static inline floats greater(floats a, floats b) {
     return (floats)_mm256_max_ps((__m256)a, (__m256)b);
 }
-static inline floats lesser(floats a, floats b) {
-    return (floats)_mm256_min_ps((__m256)a, (__m256)b);
-}
 
 /* Only the three low bits of `at` count. */
 static inline floats look_up_8(const float *table, ints at) {

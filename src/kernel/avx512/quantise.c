@@ -17,9 +17,6 @@ static inline void store(uint8_t *p, ints x) {
 static inline floats greater(floats a, floats b) {
     return (floats)_mm512_max_ps((__m512)a, (__m512)b);
 }
-static inline floats lesser(floats a, floats b) {
-    return (floats)_mm512_min_ps((__m512)a, (__m512)b);
-}
 
 static inline floats look_up_16(const float *table, ints at) {
     return (floats)_mm512_permutexvar_ps((__m512i)at, _mm512_loadu_ps(table));

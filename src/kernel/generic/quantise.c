@@ -20,10 +20,6 @@ static inline floats greater(floats a, floats b) {
     ints mask = a > b;
     return (floats)((mask & (ints)a) | (~mask & (ints)b));
 }
-static inline floats lesser(floats a, floats b) {
-    ints mask = a < b;
-    return (floats)((mask & (ints)a) | (~mask & (ints)b));
-}
 
 static inline floats look_up_16(const float *table, ints at) {
     return (floats){table[at[0]], table[at[1]], table[at[2]], table[at[3]]};

@@ -1,5 +1,5 @@
 /* quantise.h - units of 16 rows quantised, a lane for each row; included once by each instruction set, which
- * defines LANES (a divisor of 16), floats, ints, and the words load, store, greater, lesser, look_up_8 and
+ * defines LANES (a divisor of 16), floats, ints, and the words load, store, greater, look_up_8 and
  * look_up_16. Every lane does the same additions in the same order everywhere, so all sets give the same
  * bytes.
  *
@@ -94,8 +94,8 @@ static ALWAYS_INLINE floats q8_error(const floats *y, floats scale) {
     return (even + odd) * scale * scale;
 }
 
-/* The quant scale of least error. The least one tried lets the greatest magnitude come to 127.5, which is
- * rounded to 127: all others gain by the finer steps. */
+/* The quant scale of least error. The least one tried lets the greatest magnitude come to 127.5, never quite
+ * (a test goes through every fraction): it is rounded to 127, and all others gain by the finer steps. */
 static ALWAYS_INLINE ints q8_search(const floats *y, const struct scaled *s) {
     ints first = ((ints)(pick(s->zero, all(1), s->most) * (1 / 127.5f)) >> SCALE_SHIFT) + 1, best = first;
     floats least = q8_error(y, (floats)(first << SCALE_SHIFT));
@@ -115,9 +115,7 @@ static ALWAYS_INLINE void q8_lanes(const float *x, int lane, struct quant_q8_uni
     store_scales(&s, u, out->scale + lane);
     for (int j = 0; j < QUANT_Q8_UNIT / 4; j++) {
         ints word = {0};
-        for (int e = 0; e < 4; e++)
-            word |= (whole(lesser(greater(y[4 * j + e] * inverse, all(-127)), all(127))) + QUANT_Q8_OFFSET)
-                    << (8 * e);
+        for (int e = 0; e < 4; e++) word |= (whole(y[4 * j + e] * inverse) + QUANT_Q8_OFFSET) << (8 * e);
         store(out->line[j] + 4 * lane, word);
     }
 }
