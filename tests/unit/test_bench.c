@@ -110,7 +110,7 @@ static void costs_are_those_of_the_model(void **state) {
     operations_count(&windowed, &e->model, &s->pool, 3, 10, 0);
     assert_int_equal(windowed.of[OPERATION_ATTENTION].multiply_adds,
                      2 * q * ((layers - 1) * (11 + 12 + 13) + 3 * 4));
-    assert_int_equal(windowed.of[OPERATION_ATTENTION].memory, 2 * kv * 2 * ((layers - 1) * 13 + 6));
+    assert_int_equal(windowed.of[OPERATION_ATTENTION].memory, 2 * kept * ((layers - 1) * 13 + 6));
     lr_session_close(s);
     lr_engine_close(e);
 }
