@@ -45,7 +45,7 @@ void lr_set_log(lr_log_fn *sink, void *ctx);
 /* ---- engine -------------------------------------------------------------------------------------------- */
 struct lr_engine;
 enum lr_matmul { LR_MATMUL_AUTO, LR_MATMUL_NATIVE, LR_MATMUL_BLAS };
-enum lr_kv { LR_KV_F16, LR_KV_F32 };
+enum lr_kv { LR_KV_F16, LR_KV_F32, LR_KV_Q8 }; /* q8: int8, and a scale for each 32 of a head */
 /* How weights are had: mapped where they fit, else streamed; or always that way; resident: all copied. */
 enum lr_load { LR_LOAD_AUTO, LR_LOAD_MAP, LR_LOAD_STREAM, LR_LOAD_RESIDENT };
 /* Weights as they are, or quantised first to 8.5 or 4.6 bits each; auto: the best that fits in memory. */

@@ -94,7 +94,7 @@ const struct option_row option_table[OPT_COUNT] = {
          .modes = IN_SESSION,
          .help =
              "positions, prompt and answer together (default: the least of the model's, 8192 and what fits)"},
-    [OPT_KV] = {"kv", 0, GROUP_CONTEXT, KIND_CHOICE, AT(kv), "TYPE", "f16|f32", .modes = IN_SESSION,
+    [OPT_KV] = {"kv", 0, GROUP_CONTEXT, KIND_CHOICE, AT(kv), "TYPE", "f16|f32|q8", .modes = IN_SESSION,
                 .help = "element type of the KV cache (default f16; f32 with --precise)"},
     [OPT_PREFILL_CHUNK] = {"prefill-chunk", 0, GROUP_CONTEXT, KIND_INT, AT(prefill_chunk), "N", .min = 1,
                            .max = 65536, .modes = IN_SESSION,

@@ -3,9 +3,9 @@
  *
  * Order of additions. One output of a product depends on K and on the dtype alone, never on how many
  * activations or rows are asked for at once, on the thread or the split; attention takes keys in fixed blocks
- * of absolute position. So one instruction set gives the same bits for every chunk and thread count.
- * Different instruction sets may differ in rounding. Weights may begin at any byte: all loads of them are
- * unaligned. */
+ * and spans of absolute position. So one instruction set gives the same bits for every chunk and thread
+ * count. Different instruction sets may differ in rounding. Weights may begin at any byte: all loads of them
+ * are unaligned. */
 #ifndef LR_KERNEL_KERNEL_H
 #define LR_KERNEL_KERNEL_H
 
@@ -43,22 +43,38 @@ typedef void kernel_prepare_fn(const float *x, size_t k, void *out);
 /* As kernel_dot_fn, of prepared activations x [n_x]. */
 typedef void kernel_dot_prepared_fn(const void *w, size_t rows, size_t k, const void *x, size_t n_x,
                                     float *out, size_t ld_out);
-/* How a KV cache element is written and read. */
-enum kv_type { KV_F32, KV_F16 };
+/* How a KV cache element is written and read; q8: int8, each KV_GROUP of a head with a scale (kernel/kv.h).
+ */
+enum kv_type { KV_F32, KV_F16, KV_Q8 };
 
-/* Attention of one query head over its keys. Positions are absolute; the cache is split in blocks of
- * KERNEL_KV_BLOCK positions, block b at keys[b] and values[b]: [KERNEL_KV_BLOCK, stride] elements, this
- * head's head_dim elements starting at the pointer. Keys in [begin, end) count, at least one; others are not
- * read. out [head_dim]. Online softmax, f32. */
+/* The KV cache is split in blocks of KERNEL_KV_BLOCK positions (what lies where: kernel/kv.h), and attention
+ * in spans of KERNEL_KV_SPAN: each span of a query is done by itself, and spans are merged in their order.
+ * All are absolute, so it does not matter which queries are computed together, or where. */
 #define KERNEL_KV_BLOCK 32
+#define KERNEL_KV_SPAN  512
+/* Queries that a task may have; one token's, if they are more. */
+#define KERNEL_QUERIES 64
+
+/* One span of the query heads of a KV head, for neighbouring tokens: token t stands at position + t, and sees
+ * itself and what comes before it, `window` positions in all (0: all there are). Blocks that none of them
+ * sees are not read.
+ *
+ * state [tokens x heads, kernel_attention_state()]: of each query the greatest score, the sum of
+ * exp(score - greatest), and that sum with the values as factors; both sums are 0 where it sees nothing of
+ * the span. Online softmax, f32. */
 struct attention_task {
-    const float *query; /* [head_dim], already scaled */
-    const void *const *keys, *const *values;
-    size_t stride; /* elements between two positions */
-    uint32_t head_dim, begin, end;
+    const float *query;           /* [tokens, heads, head_dim], already scaled */
+    size_t query_step;            /* between two tokens, in floats */
+    const uint8_t *const *blocks; /* block b of the sequence */
+    size_t offset;                /* of the KV head in each block, in bytes */
     enum kv_type type;
-    float *out; /* [head_dim] */
+    uint32_t head_dim, heads, tokens;
+    uint32_t position, window, span;
+    float *state;
+    float *work; /* [kernel_attention_work()], aligned as pointers are */
 };
+size_t kernel_attention_state(uint32_t head_dim);
+size_t kernel_attention_work(uint32_t head_dim, uint32_t queries);
 
 /* out = x / sqrt(mean(x^2) + eps) * weight, all [n]; out may be x. */
 typedef void kernel_rms_norm_fn(const float *x, const float *weight, float eps, size_t n, float *out);
@@ -69,9 +85,16 @@ typedef void kernel_rope_fn(float *x, size_t n_heads, size_t head_dim, size_t ro
 typedef void kernel_gate_fn(float *gate, const float *up, size_t n);
 /* x += y, both [n]. */
 typedef void kernel_add_fn(float *x, const float *y, size_t n);
-/* out [n] of `type`, f16 rounded to nearest even. */
-typedef void kernel_store_kv_fn(const float *x, size_t n, enum kv_type type, void *out);
+/* x = e^x, [n], within 1.01 units in the last place (in those of the least normal number, where the result is
+ * below it). */
+typedef void kernel_exp_fn(float *x, size_t n);
+/* out [n] as f16, rounded to nearest even. */
+typedef void kernel_store_f16_fn(const float *x, size_t n, uint16_t *out);
 typedef void kernel_attention_fn(const struct attention_task *task);
+/* The states of `n` queries, made to hold what those of the spans after them hold. */
+typedef void kernel_merge_fn(float *states, const float *later, size_t n, uint32_t head_dim);
+/* out [head_dim]: the result of a query's state. */
+typedef void kernel_finish_fn(const float *state, uint32_t head_dim, float *out);
 /* Multiply-adds between registers, in `rounds` rounds, as fast as the processor goes: how many they were.
  * Each adds io^2, where that is 1, to the sum that *io is in the end. Not for the forward pass: what its
  * kernels are measured by. */
@@ -100,8 +123,11 @@ struct kernel_table {
     kernel_gate_fn *gelu_mul; /* erf form */
     kernel_gate_fn *gelu_tanh_mul, *relu_mul;
     kernel_add_fn *add;
-    kernel_store_kv_fn *store_kv;
+    kernel_exp_fn *exp;
+    kernel_store_f16_fn *store_f16;
     kernel_attention_fn *attention;
+    kernel_merge_fn *merge;
+    kernel_finish_fn *finish;
     kernel_read_fn *read;
     kernel_peak_fn *peak[PEAK_COUNT]; /* NULL where there is none */
     /* Under MATMUL_AUTO OpenBLAS takes products of this many activations and more (KERNEL_BLAS_NEVER). */

@@ -11,9 +11,9 @@
     .quant_x = quant_x_##quant, .quant_dot[QUANT_Q8] = quant_dot_q8_##quant,                                 \
     .quant_dot[QUANT_Q4] = quant_dot_q4_##quant, .quant_precise = quant_precise_##quant,                     \
     .rms_norm = rms_norm_##isa, .rope = rope_##isa, .silu_mul = silu_mul_##isa, .gelu_mul = gelu_mul_##isa,  \
-    .gelu_tanh_mul = gelu_tanh_mul_##isa, .relu_mul = relu_mul_##isa, .add = add_##isa,                      \
-    .store_kv = store_kv_##isa, .attention = attention_##isa, .read = read_##isa,                            \
-    .peak[PEAK_F32] = peak_f32_##isa
+    .gelu_tanh_mul = gelu_tanh_mul_##isa, .relu_mul = relu_mul_##isa, .add = add_##isa, .exp = exp_##isa,    \
+    .store_f16 = store_f16_##isa, .attention = attention_##isa, .merge = merge_##isa,                        \
+    .finish = finish_##isa, .read = read_##isa, .peak[PEAK_F32] = peak_f32_##isa
 
 /* Where OpenBLAS 0.3.21 is 10 % faster than our own products, on one core of a Zen 5 (tests/bench/bench_dot,
  * GFLOPS with [2048, 2048] and 8, 32, 128, 512 activations):

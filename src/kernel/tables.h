@@ -13,8 +13,11 @@
     kernel_rope_fn rope_##isa;                                                                               \
     kernel_gate_fn silu_mul_##isa, gelu_mul_##isa, gelu_tanh_mul_##isa, relu_mul_##isa;                      \
     kernel_add_fn add_##isa;                                                                                 \
-    kernel_store_kv_fn store_kv_##isa;                                                                       \
+    kernel_exp_fn exp_##isa;                                                                                 \
+    kernel_store_f16_fn store_f16_##isa;                                                                     \
     kernel_attention_fn attention_##isa;                                                                     \
+    kernel_merge_fn merge_##isa;                                                                             \
+    kernel_finish_fn finish_##isa;                                                                           \
     kernel_peak_fn peak_f32_##isa;                                                                           \
     kernel_read_fn read_##isa
 /* Products of quantised weights. */

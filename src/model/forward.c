@@ -25,7 +25,7 @@ static enum lr_status take_logits(struct arena *arena, uint32_t vocab, uint32_t 
 enum lr_status forward_work_init(struct arena *arena, const struct model_spec *s, uint32_t chunk,
                                  uint32_t positions, uint32_t threads, struct forward_work *out,
                                  struct lr_error *err) {
-    *out = (struct forward_work){.chunk = chunk, .slots_per_list = positions / KERNEL_KV_BLOCK + 1};
+    *out = (struct forward_work){.chunk = chunk, .attention_step = block_attend_work(s)};
     LR_TRY(take(arena, chunk, s->dim, "the residual stream", &out->x, err));
     LR_TRY(take(arena, chunk, s->dim, "normed activations", &out->normed, err));
     LR_TRY(take(arena, chunk, spec_q_dim(s), "queries", &out->q, err));
@@ -38,16 +38,15 @@ enum lr_status forward_work_init(struct arena *arena, const struct model_spec *s
     LR_TRY(take(arena, 1, rope_pairs(s), "rotary frequencies", &out->inv_freq, err));
     LR_TRY(take(arena, chunk, rope_pairs(s), "rotary cosines", &out->cosines, err));
     LR_TRY(take(arena, chunk, rope_pairs(s), "rotary sines", &out->sines, err));
-    void *p;
     uint64_t widest = s->ffn_dim > spec_q_dim(s) ? s->ffn_dim : spec_q_dim(s);
     if (widest < s->dim) widest = s->dim;
     LR_TRY(arena_alloc(arena, chunk * KERNEL_PREPARED_BYTES(widest), "prepared activations", &out->prepared,
                        err));
     LR_TRY(arena_alloc(arena, QUANT_ROWS * quant_row_bytes(LR_Q8, quant_x_padded(s->dim)),
                        "rows of a quantised embedding", &out->group, err));
-    LR_TRY(arena_alloc(arena, (uint64_t)threads * 2 * out->slots_per_list * sizeof *out->slots,
-                       "lists of KV blocks", &p, err));
-    out->slots = p;
+    LR_TRY(take(arena, threads, out->attention_step, "work space of attention", &out->attention, err));
+    LR_TRY(take(arena, (uint64_t)s->heads * (positions / KERNEL_KV_SPAN + 1),
+                kernel_attention_state(s->head_dim), "spans of attention", &out->spans, err));
     return LR_OK;
 }
 

@@ -25,8 +25,9 @@ struct forward_work {
     uint64_t n_logits;      /* at least vocab, and chunk */
     float *inv_freq;        /* [pairs] */
     float *cosines, *sines; /* [chunk, pairs] */
-    const void **slots;     /* [threads, 2, blocks of the sequence]: keys and values of one head */
-    uint32_t slots_per_list;
+    float *attention;       /* [threads, attention_step]: of each thread, what blocks/attend.c divides */
+    uint64_t attention_step;
+    float *spans; /* [spans of the longest sequence, heads, kernel_attention_state()]: of one token */
 };
 
 /* In `arena`, which may be measuring. `positions`: the longest sequence. */

@@ -1,15 +1,7 @@
 #include "model/kvcache.h"
 
 #include "base/checked.h"
-
-static size_t element_size(enum kv_type type) {
-    return type == KV_F32 ? 4 : 2;
-}
-
-/* Bytes of one position over all layers. */
-static uint64_t position_bytes(const struct model_spec *s, enum kv_type type) {
-    return (uint64_t)s->layers * 2 * spec_kv_dim(s) * element_size(type);
-}
+#include "kernel/kv.h"
 
 /* The blocks' memory, in slabs that the memory policy allows each: a long context is larger than one may be.
  */
@@ -32,15 +24,15 @@ static enum lr_status allocate_slabs(struct arena *arena, struct kv_pool *pool, 
 enum lr_status kv_pool_init(struct arena *arena, const struct model_spec *s, enum kv_type type,
                             uint32_t positions, struct kv_pool *out, struct lr_error *err) {
     uint32_t n = positions / KERNEL_KV_BLOCK + (positions % KERNEL_KV_BLOCK != 0);
-    uint64_t block_bytes, bytes;
-    if (lr_mul_u64(position_bytes(s, type), KERNEL_KV_BLOCK, &block_bytes) ||
+    uint64_t head_bytes = kv_head_bytes(type, s->head_dim), block_bytes, bytes;
+    if (lr_mul_u64(head_bytes, (uint64_t)s->layers * s->kv_heads, &block_bytes) ||
         lr_mul_u64(block_bytes, n, &bytes))
         return lr_refuse_tensor(err, "the KV cache", UINT64_MAX, "a smaller -c");
     *out = (struct kv_pool){.n_blocks = n,
                             .n_free = n,
-                            .layers = s->layers,
-                            .kv_dim = spec_kv_dim(s),
+                            .kv_heads = s->kv_heads,
                             .type = type,
+                            .head_bytes = head_bytes,
                             .block_bytes = block_bytes};
     void *p;
     LR_TRY(arena_alloc(arena, n * sizeof *out->free_blocks, "the KV cache's list of blocks", &p, err));
@@ -52,10 +44,11 @@ enum lr_status kv_pool_init(struct arena *arena, const struct model_spec *s, enu
 
 enum lr_status kv_sequence_init(struct arena *arena, struct kv_pool *pool, struct kv_sequence *out,
                                 struct lr_error *err) {
-    void *p;
-    LR_TRY(
-        arena_alloc(arena, pool->n_blocks * sizeof *out->blocks, "a sequence's table of KV blocks", &p, err));
-    *out = (struct kv_sequence){.pool = pool, .blocks = p};
+    void *blocks, *at;
+    const uint64_t n = pool->n_blocks;
+    LR_TRY(arena_alloc(arena, n * sizeof *out->blocks, "a sequence's table of KV blocks", &blocks, err));
+    LR_TRY(arena_alloc(arena, n * sizeof *out->at, "the addresses of a sequence's KV blocks", &at, err));
+    *out = (struct kv_sequence){.pool = pool, .blocks = blocks, .at = at};
     return LR_OK;
 }
 
@@ -64,7 +57,12 @@ enum lr_status kv_sequence_reserve(struct kv_sequence *s, uint32_t positions, st
     if (need > s->n_blocks && need - s->n_blocks > s->pool->n_free)
         return lr_fail(err, LR_EUSAGE, "the KV cache is full: %u positions asked for, room for %u more",
                        positions, s->pool->n_free * KERNEL_KV_BLOCK);
-    while (s->n_blocks < need) s->blocks[s->n_blocks++] = s->pool->free_blocks[--s->pool->n_free];
+    for (; s->n_blocks < need; s->n_blocks++) {
+        uint32_t block = s->pool->free_blocks[--s->pool->n_free];
+        s->blocks[s->n_blocks] = block;
+        s->at[s->n_blocks] =
+            s->pool->slabs[block / s->pool->per_slab] + block % s->pool->per_slab * s->pool->block_bytes;
+    }
     return LR_OK;
 }
 
@@ -72,10 +70,10 @@ void kv_sequence_clear(struct kv_sequence *s) {
     while (s->n_blocks) s->pool->free_blocks[s->pool->n_free++] = s->blocks[--s->n_blocks];
 }
 
-void *kv_slot(const struct kv_sequence *s, uint32_t layer, bool value, uint32_t position) {
-    const struct kv_pool *p = s->pool;
-    uint64_t row = ((uint64_t)layer * 2 + value) * KERNEL_KV_BLOCK + position % KERNEL_KV_BLOCK;
-    uint32_t block = s->blocks[position / KERNEL_KV_BLOCK];
-    return p->slabs[block / p->per_slab] + block % p->per_slab * p->block_bytes +
-           row * p->kv_dim * element_size(p->type);
+uint64_t kv_head_offset(const struct kv_pool *p, uint32_t layer, uint32_t head) {
+    return ((uint64_t)layer * p->kv_heads + head) * p->head_bytes;
+}
+
+uint8_t *kv_head(const struct kv_sequence *s, uint32_t layer, uint32_t head, uint32_t position) {
+    return s->at[position / KERNEL_KV_BLOCK] + kv_head_offset(s->pool, layer, head);
 }

@@ -1,6 +1,6 @@
 /* kvcache.h - keys and values of past positions, in blocks of KERNEL_KV_BLOCK positions from one pool, with a
- * table per sequence. A block holds all layers: per layer keys [KERNEL_KV_BLOCK, kv_dim], then values
- * likewise. Memory behind a block is touched when its first position is written. Not thread-safe. */
+ * table per sequence. A block holds all layers, of each the KV heads one after the other (kernel/kv.h).
+ * Memory behind a block is touched when its first position is written. Not thread-safe. */
 #ifndef LR_MODEL_KVCACHE_H
 #define LR_MODEL_KVCACHE_H
 
@@ -16,14 +16,15 @@ struct kv_pool {
     uint32_t n_slabs, per_slab;
     uint32_t *free_blocks; /* [n_blocks] stack of those not taken */
     uint32_t n_blocks, n_free;
-    uint32_t layers, kv_dim;
+    uint32_t kv_heads;
     enum kv_type type;
-    uint64_t block_bytes;
+    uint64_t head_bytes, block_bytes; /* of one head of a layer in a block; of a block */
 };
 
 struct kv_sequence {
     struct kv_pool *pool;
     uint32_t *blocks; /* [pool->n_blocks], of them `n_blocks` taken, in the order of positions */
+    uint8_t **at;     /* [pool->n_blocks]: where each begins */
     uint32_t n_blocks;
 };
 
@@ -38,8 +39,9 @@ enum lr_status kv_sequence_reserve(struct kv_sequence *s, uint32_t positions, st
 /* Gives all blocks back. */
 void kv_sequence_clear(struct kv_sequence *s);
 
-/* Where the key (or value) of `position` in `layer` stands: [kv_dim] elements. Positions of a block follow
- * each other. */
-void *kv_slot(const struct kv_sequence *s, uint32_t layer, bool value, uint32_t position);
+/* Where a KV head's part of a layer begins in each block. */
+uint64_t kv_head_offset(const struct kv_pool *p, uint32_t layer, uint32_t head);
+/* That part of the block with `position`, to be written to by kv_store(). */
+uint8_t *kv_head(const struct kv_sequence *s, uint32_t layer, uint32_t head, uint32_t position);
 
 #endif

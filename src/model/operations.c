@@ -116,7 +116,7 @@ void operations_count(struct operations *o, const struct model *m, const struct 
     const struct tensor_record *embed = m->binding->embed;
     uint64_t dim = m->spec->dim;
     struct count c = {.to = o, .m = m, .n = n, .position = position, .n_logits = n_logits};
-    c.kv_bytes = pool->block_bytes / pool->layers / KERNEL_KV_BLOCK;
+    c.kv_bytes = pool->head_bytes * pool->kv_heads / KERNEL_KV_BLOCK;
     add(&c, OPERATION_EMBEDDING, n * (embed->bytes / embed->shape[0]), n * dim, 0);
     for (uint32_t i = 0; i < m->spec->layers; i++) add_layer(&c, i);
     add(&c, OPERATION_NORM, 0, 2 * n_logits * dim, 2 * n_logits * dim);

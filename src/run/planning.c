@@ -153,7 +153,8 @@ enum lr_status planning_facts(struct lr_engine *e, const struct session_shape *s
         .maximum = e->spec.max_context,
         .chunk = options->prefill_chunk,
         .session = session_measure,
-        .session_narrow = options->kv == LR_KV_F32 && !e->options.precise ? session_measure_narrow : NULL,
+        .session_f16 = options->kv == LR_KV_F32 && !e->options.precise ? session_measure_f16 : NULL,
+        .session_q8 = options->kv != LR_KV_Q8 && !e->options.precise ? session_measure_q8 : NULL,
         .session_ctx = shape,
     };
     price_tokenizer(e, out);

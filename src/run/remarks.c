@@ -60,6 +60,7 @@ static void tell_sampling(const struct sampler *s) {
 
 void remarks_on_session(const struct lr_session *s, const struct lr_session_options *o,
                         const struct lr_plan *plan) {
+    static const char *const kv_names[] = {[LR_KV_F16] = "f16", [LR_KV_F32] = "f32", [LR_KV_Q8] = "q8"};
     uint32_t usual =
         s->engine->spec.max_context < SESSION_CONTEXT ? s->engine->spec.max_context : SESSION_CONTEXT;
     if (!o->context && plan->context < usual)
@@ -73,7 +74,7 @@ void remarks_on_session(const struct lr_session *s, const struct lr_session_opti
     lr_log(LR_LOG_INFO,
            "context of %u positions (the model has %u): KV cache %.1f MB in %s, work space %.1f MB, of "
            "%.1f MB that may be used",
-           plan->context, s->engine->spec.max_context, (double)plan->kv / MIB,
-           o->kv == LR_KV_F32 ? "f32" : "f16", (double)plan->work / MIB, (double)plan->budget / MIB);
+           plan->context, s->engine->spec.max_context, (double)plan->kv / MIB, kv_names[o->kv],
+           (double)plan->work / MIB, (double)plan->budget / MIB);
     tell_sampling(&s->sampler);
 }

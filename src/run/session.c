@@ -37,7 +37,7 @@ struct lr_session_options lr_session_defaults(const struct lr_engine *e) {
 /* ---- the plan: the same code adds up and allocates --------------------------------------------------------------- */
 
 static enum kv_type kv_type_of(const struct lr_session_options *o) {
-    return o->kv == LR_KV_F32 ? KV_F32 : KV_F16;
+    return o->kv == LR_KV_F32 ? KV_F32 : o->kv == LR_KV_Q8 ? KV_Q8 : KV_F16;
 }
 
 static enum lr_status allocate_kv(struct lr_session *s, const struct session_shape *shape, uint32_t context,
@@ -87,11 +87,19 @@ uint64_t session_touched(const struct lr_session *s) {
     return s->reached ? kv + work : 0;
 }
 
-enum lr_status session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
-                                      uint64_t *work, struct lr_error *err) {
+static enum lr_status measure_as(enum lr_kv type, const void *shape, uint32_t context, uint32_t chunk,
+                                 uint64_t *kv, uint64_t *work, struct lr_error *err) {
     struct session_shape narrow = *(const struct session_shape *)shape;
-    narrow.options.kv = LR_KV_F16;
+    narrow.options.kv = type;
     return session_measure(&narrow, context, chunk, kv, work, err);
+}
+enum lr_status session_measure_f16(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                   uint64_t *work, struct lr_error *err) {
+    return measure_as(LR_KV_F16, shape, context, chunk, kv, work, err);
+}
+enum lr_status session_measure_q8(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                  uint64_t *work, struct lr_error *err) {
+    return measure_as(LR_KV_Q8, shape, context, chunk, kv, work, err);
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------------------------ */

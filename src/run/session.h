@@ -42,11 +42,13 @@ uint64_t session_owned(const struct lr_session *s);
 /* What it has used so far. */
 uint64_t session_touched(const struct lr_session *s);
 
-/* plan_session_fn over a struct session_shape; narrow: as if its KV cache were f16. */
+/* plan_session_fn over a struct session_shape; f16 and q8: as if its KV cache were of that type. */
 enum lr_status session_measure(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
                                uint64_t *work, struct lr_error *err);
-enum lr_status session_measure_narrow(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
-                                      uint64_t *work, struct lr_error *err);
+enum lr_status session_measure_f16(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                   uint64_t *work, struct lr_error *err);
+enum lr_status session_measure_q8(const void *shape, uint32_t context, uint32_t chunk, uint64_t *kv,
+                                  uint64_t *work, struct lr_error *err);
 
 /* LR_EUSAGE where there is no room for the ids, or one is not in the vocabulary. */
 enum lr_status session_check(const struct lr_session *s, const uint32_t *ids, size_t n, struct lr_error *err);

@@ -71,13 +71,20 @@ static void add_memory(const struct plan_facts *f, struct lr_plan *p) {
     }
 }
 
-static void add_narrow_kv(const struct plan_facts *f, struct lr_plan *p) {
+static bool add_kv(const struct plan_facts *f, plan_session_fn *session, const char *type,
+                   struct lr_plan *p) {
     struct plan_facts narrow = *f;
     struct lr_plan other;
-    if (!f->session_narrow) return;
-    narrow.session = f->session_narrow;
+    if (!session) return false;
+    narrow.session = session;
     plan_judge(&narrow, &other);
-    if (other.fits) add(p, "--kv f16 would fit: needs %s", lr_gb(other.least, 2).text);
+    if (other.fits) add(p, "--kv %s would fit: needs %s", type, lr_gb(other.least, 2).text);
+    return other.fits;
+}
+
+/* The widest KV cache that would fit. */
+static void add_narrow_kv(const struct plan_facts *f, struct lr_plan *p) {
+    if (!add_kv(f, f->session_f16, "f16", p)) add_kv(f, f->session_q8, "q8", p);
 }
 
 static void advise_refused(const struct plan_facts *f, struct lr_plan *p) {

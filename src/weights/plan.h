@@ -71,7 +71,8 @@ struct plan_facts {
     uint32_t maximum; /* the model's own */
     uint32_t chunk;   /* tokens in one pass asked for; 0: chosen */
     uint32_t filled;  /* positions of the KV cache that may be written to before the next plan; 0: all */
-    plan_session_fn *session, *session_narrow; /* narrow: with a KV cache of f16 where it is f32, else NULL */
+    plan_session_fn *session;
+    plan_session_fn *session_f16, *session_q8; /* with a narrower KV cache; NULL where it would not be */
     const void *session_ctx;
     struct plan_rates rates;
 };

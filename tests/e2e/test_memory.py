@@ -228,6 +228,23 @@ def refusal(run):
 
 
 @needs_true_memory
+@pytest.mark.parametrize("given, named", [((), "q8"), (("--kv", "f32"), "f16"), (("--kv", "f32"), "q8")])
+def test_a_narrower_kv_cache_is_named_with_its_need(small, given, named):
+    """Limits from above what f32 needs downwards, until what is named is this one: it works then, at the need told."""
+    for limit in range(240, 20, -4):
+        options = (*ASK, "-c", "4096", "--mem-limit", f"{limit}M")
+        run = llm_run(*options, *given, small, "1,2,3")
+        told = re.search(r"--kv (\w+) would fit: needs (\d+\.\d+) GB", run.err)
+        if told and told[1] == named:
+            break
+    else:
+        pytest.fail(f"--kv {named} is never named: {run}")
+    assert run.status == 4
+    assert llm_run(*options, "--kv", named, small, "1,2,3").status == 0
+    assert float(told[2]) * 1024 < limit
+
+
+@needs_true_memory
 def test_a_copy_that_does_not_fit(small, reference):
     options = ("--mem-limit", "48M", "-c", "64")
     needed, available, cures = refusal(llm_run("--load", "resident", *ASK, *options, small, "1,2,3"))

@@ -47,7 +47,7 @@ WRONG = [
     (["-n", "0"], "--max-tokens", "1 to"),
     (["-n", "many"], "--max-tokens", "many"),
     (["-c", "0"], "--ctx", "1 to"),
-    (["--kv", "f64"], "--kv", "f16|f32"),
+    (["--kv", "f64"], "--kv", "f16|f32|q8"),
     (["--prefill-chunk", "0"], "--prefill-chunk", "1 to"),
     (["--mem-limit", "lots"], "--mem-limit", "lots"),
     (["--mem-limit", "120%"], "--mem-limit", "120%"),

@@ -137,7 +137,7 @@ static void words_that_are_no_numbers_are_refused(void **state) {
     expect_refusal("--seed", "-1", "18446744073709551615");
     expect_refusal("--seed", "18446744073709551616", "18446744073709551615");
     expect_refusal("--typical", "0", "above 0");
-    expect_refusal("--kv", "q3", "f16|f32");
+    expect_refusal("--kv", "q3", "f16|f32|q8");
     expect_refusal("--matmul", "native2", "auto|native|blas");
     expect_refusal("--matmul", "auto|native", "auto|native|blas");
     expect_refusal("--stop", "", "one character or more");

@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include "format/json.h"
+#include "kernel/kv.h"
 #include "model/families/family.h"
 #include "model/kvcache.h"
 #include "model/rope.h"
@@ -86,19 +87,19 @@ static void kv_blocks_are_taken_and_given_back(void **state) {
     assert_int_equal(kv_sequence_reserve(&b, 64, NULL), LR_OK);
     assert_int_equal(kv_sequence_reserve(&a, 65, NULL), LR_EUSAGE);
     assert_int_equal(a.n_blocks, 2);
-    /* no two slots overlap: every one holds what was written to it */
-    for (uint32_t layer = 0; layer < 2; layer++)
-        for (uint32_t p = 0; p < 64; p++)
-            for (int value = 0; value < 2; value++) {
-                memset(kv_slot(&a, layer, value, p), (int)(1 + layer * 2 + value + p), 16);
-                memset(kv_slot(&b, layer, value, p), (int)(101 + layer * 2 + value + p), 16);
-            }
-    for (uint32_t layer = 0; layer < 2; layer++)
-        for (uint32_t p = 0; p < 64; p++)
-            for (int value = 0; value < 2; value++) {
-                assert_int_equal(*(uint8_t *)kv_slot(&a, layer, value, p), 1 + layer * 2 + value + p);
-                assert_int_equal(*(uint8_t *)kv_slot(&b, layer, value, p), 101 + layer * 2 + value + p);
-            }
+    /* no two heads overlap: every one holds what was written to it */
+    assert_int_equal(pool.head_bytes, kv_head_bytes(KV_F16, 4));
+    for (uint32_t i = 0; i < 8; i++) {
+        memset(kv_head(&a, i / 4, i / 2 % 2, i % 2 * 32), (int)(1 + i), pool.head_bytes);
+        memset(kv_head(&b, i / 4, i / 2 % 2, i % 2 * 32 + 31), (int)(101 + i), pool.head_bytes);
+    }
+    for (uint32_t i = 0; i < 8 * pool.head_bytes; i++) {
+        uint32_t k = i % 8, at = i / 8;
+        assert_int_equal(kv_head(&a, k / 4, k / 2 % 2, k % 2 * 32)[at], 1 + k);
+        assert_int_equal(kv_head(&b, k / 4, k / 2 % 2, k % 2 * 32)[at], 101 + k);
+        assert_ptr_equal(a.at[k % 2] + kv_head_offset(&pool, k / 4, k / 2 % 2),
+                         kv_head(&a, k / 4, k / 2 % 2, k % 2 * 32));
+    }
     kv_sequence_clear(&b);
     assert_int_equal(kv_sequence_reserve(&a, 100, NULL), LR_OK);
     arena_destroy(&arena);

@@ -19,7 +19,9 @@ enum {
     /* One activation: rows at once, as one row's sums would wait for each other, and how far ahead lines are
      * fetched. */
     DECODE_ROWS = 2,
-    DECODE_AHEAD = 16384
+    DECODE_AHEAD = 16384,
+    /* Attention: queries that two vectors of keys or values are taken for at once. */
+    QUERIES = 6
 };
 
 /* The first n < VEC lanes. */
@@ -67,6 +69,10 @@ static inline vec vec_bf16(const void *p) {
 }
 static inline vec vec_bf16_part(const void *p, size_t n) {
     return vec_widen_bf16(vec_half_part(p, n));
+}
+/* int8 elements. */
+static inline vec vec_i8(const void *p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
 }
 static inline void vec_store_f16(void *p, vec a) {
     _mm_storeu_si128(p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));

@@ -16,7 +16,9 @@ enum {
     TILE_X = 6,
     /* One activation: rows at once, and how far ahead lines are fetched. */
     DECODE_ROWS = 1,
-    DECODE_AHEAD = 4096
+    DECODE_AHEAD = 4096,
+    /* Attention: queries that two vectors of keys or values are taken for at once. */
+    QUERIES = 8
 };
 
 /* The first n < VEC lanes. */
@@ -57,6 +59,10 @@ static inline vec vec_bf16(const void *p) {
 }
 static inline vec vec_bf16_part(const void *p, size_t n) {
     return vec_widen_bf16(_mm256_maskz_loadu_epi16(vec_mask(n), p));
+}
+/* int8 elements. */
+static inline vec vec_i8(const void *p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
 }
 static inline void vec_store_f16(void *p, vec a) {
     _mm256_storeu_si256(p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));

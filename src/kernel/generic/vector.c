@@ -62,11 +62,10 @@ void add_generic(float *x, const float *y, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] += y[i];
 }
 
-void store_kv_generic(const float *x, size_t n, enum kv_type type, void *out) {
-    if (type == KV_F32) {
-        memcpy(out, x, n * sizeof *x);
-        return;
-    }
-    uint16_t *half = out;
-    for (size_t i = 0; i < n; i++) half[i] = f16_of_float(x[i]);
+void exp_generic(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = exp_scalar(x[i]);
+}
+
+void store_f16_generic(const float *x, size_t n, uint16_t *out) {
+    for (size_t i = 0; i < n; i++) out[i] = f16_of_float(x[i]);
 }

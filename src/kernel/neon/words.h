@@ -23,7 +23,9 @@ enum {
     /* One activation: rows at once, as one row's sums would wait for each other, and how far ahead lines are
      * fetched. */
     DECODE_ROWS = 2,
-    DECODE_AHEAD = 4096
+    DECODE_AHEAD = 4096,
+    /* Attention: queries that two vectors of keys or values are taken for at once. */
+    QUERIES = 4
 };
 
 /* ---- 4 f32, where sums end */
@@ -129,6 +131,13 @@ static inline vec vec_bf16(const void *p) {
 }
 static inline vec vec_bf16_part(const void *p, size_t n) {
     return vec_widen_bf16(vec_half_part(p, n));
+}
+/* int8 elements. */
+static inline vec vec_i8(const void *p) {
+    int8x8_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    int16x8_t wide = vmovl_s8(bytes);
+    return (vec){vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide))), vcvtq_f32_s32(vmovl_high_s16(wide))};
 }
 /* Rounds to nearest, ties to even, as a process begins with. */
 static inline void vec_store_f16_part(void *p, vec a, size_t n) {

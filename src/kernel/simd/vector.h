@@ -1,4 +1,4 @@
-/* vector.h - norms, rotations, activations and KV stores, written in an instruction set's vector words;
+/* vector.h - norms, rotations, activations, exp and narrowing, written in an instruction set's vector words;
  * included once by each. */
 #include <math.h>
 
@@ -103,13 +103,14 @@ void KERNEL_NAME(add)(float *x, const float *y, size_t n) {
         vec_store_part(x + i, vec_add(vec_load_part(x + i, n - i), vec_load_part(y + i, n - i)), n - i);
 }
 
-void KERNEL_NAME(store_kv)(const float *x, size_t n, enum kv_type type, void *out) {
-    if (type == KV_F32) {
-        memcpy(out, x, n * sizeof *x);
-        return;
-    }
-    uint16_t *half = out;
+void KERNEL_NAME(exp)(float *x, size_t n) {
     size_t i = 0;
-    for (; i + VEC <= n; i += VEC) vec_store_f16(half + i, vec_load(x + i));
-    if (i < n) vec_store_f16_part(half + i, vec_load_part(x + i, n - i), n - i);
+    for (; i + VEC <= n; i += VEC) vec_store(x + i, vec_exp(vec_load(x + i)));
+    if (i < n) vec_store_part(x + i, vec_exp(vec_load_part(x + i, n - i)), n - i);
+}
+
+void KERNEL_NAME(store_f16)(const float *x, size_t n, uint16_t *out) {
+    size_t i = 0;
+    for (; i + VEC <= n; i += VEC) vec_store_f16(out + i, vec_load(x + i));
+    if (i < n) vec_store_f16_part(out + i, vec_load_part(x + i, n - i), n - i);
 }

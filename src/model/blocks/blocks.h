@@ -17,6 +17,11 @@ struct block_context {
 /* x += o_proj(attention(norm(x))): grouped-query attention with rotary positions, q/k norms, biases and
  * windows as the spec says; keys and values of the chunk are written to the cache. */
 enum lr_status block_attention(const struct block_context *c, struct lr_error *err);
+/* The part of it between the projections: work->attended [n, heads x head_dim] from the queries work->q,
+ * which are scaled, and the cache. */
+void block_attend(const struct block_context *c);
+/* Floats that each thread needs for it. */
+uint64_t block_attend_work(const struct model_spec *s);
 /* x += down(act(gate(norm(x))) * up(norm(x))). */
 enum lr_status block_mlp(const struct block_context *c, struct lr_error *err);
 
