@@ -1,7 +1,7 @@
 #include "cli/bench_load.h"
 
 #include "base/mem.h"
-#include "cli/json_write.h"
+#include "base/json_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>

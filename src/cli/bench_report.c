@@ -1,6 +1,6 @@
 #include "cli/bench.h"
 
-#include "cli/json_write.h"
+#include "base/json_write.h"
 
 #include <stdio.h>
 

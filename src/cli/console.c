@@ -1,6 +1,6 @@
 #include "cli/console.h"
 
-#include "cli/json_write.h"
+#include "base/json_write.h"
 #include "cli/signals.h"
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 #include "cli/help.h"
 
-#include "cli/json_write.h"
+#include "base/json_write.h"
 #include "cli/options.h"
 
 #define HELP_COLUMN 28

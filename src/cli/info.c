@@ -2,7 +2,7 @@
 #include "cli/modes.h"
 
 #include "cli/help.h"
-#include "cli/json_write.h"
+#include "base/json_write.h"
 
 struct info_row {
     const char *name, *text; /* text: NULL for a number */

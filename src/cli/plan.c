@@ -1,7 +1,7 @@
 /* --plan: where every byte would live, and the speed to expect, as a table or as JSON. */
 #include "cli/modes.h"
 
-#include "cli/json_write.h"
+#include "base/json_write.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* --quantize-only: quantised weights are made and kept, so that the next run finds them. */
 #include "cli/modes.h"
 
-#include "cli/json_write.h"
+#include "base/json_write.h"
 
 static int write_answer(const struct options *o, const struct lr_model_info *m, struct lr_buf *b) {
     if (!o->json) return lr_buf_printf(b, "%s", m->quant_path ? m->quant_path : "none");

@@ -2,7 +2,7 @@
 #include "cli/modes.h"
 
 #include "base/mem.h"
-#include "cli/json_write.h"
+#include "base/json_write.h"
 #include "cli/prompt.h"
 
 #include <math.h>

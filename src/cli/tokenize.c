@@ -1,7 +1,7 @@
 /* --tokenize: the ids of a text, with nothing but the tokenizer's files. */
 #include "cli/modes.h"
 
-#include "cli/json_write.h"
+#include "base/json_write.h"
 #include "cli/prompt.h"
 #include "cli/signals.h"
 

@@ -94,22 +94,25 @@ static void show_progress(void *ctx, uint64_t done, uint64_t all) {
 static enum lr_status make(struct lr_engine *e, int fd, const char *name, enum quant_format format,
                            struct lr_error *err) {
     uint64_t memory = planning_available(e) / 4;
-    LR_TRY(rates_measure_disk(e, err));
+    LR_TRY(rates_measure_disk(e, err)); /* the faster way of each file */
+    char *origin = file_absolute(e->dir.path);
     struct quantise_job job = {
         .source = &e->catalog,
+        .files = e->store.files,
         .tensors = e->tensors,
         .n_tensors = e->n_tensors,
         .format = format,
         .kernels = e->matmul.kernels,
         .threads = e->threads,
-        .rates = e->rates,
         .memory = memory < BLOCKS_MEMORY ? memory : BLOCKS_MEMORY,
-        .origin = e->dir.path,
+        .origin = origin ? origin : "",
         .interrupt = e->options.interrupt,
         .progress = show_progress,
         .ctx = e,
     };
-    return quantise_write(&job, fd, name, err);
+    enum lr_status status = quantise_write(&job, fd, name, err);
+    lr_free(origin);
+    return status;
 }
 
 /* Whether the disk of the cache folder keeps a tenth free with so many bytes more; says so if not. */
@@ -135,43 +138,64 @@ static enum lr_status make_entry(struct lr_engine *e, const char *path, enum qua
         file_aside_drop(&aside);
         return status;
     }
-    return file_aside_keep(&aside, err);
+    return file_aside_keep(&aside, true, err);
 }
 
-/* The folder that an entry's metadata says it was made from; empty where it does not say. */
-static void read_origin(const char *path, char *out, size_t size) {
+/* The header of an entry, without the length before it; NULL where it cannot be read. */
+static char *read_header(const char *path, size_t *len) {
     char *head;
+    uint64_t size, n = 0;
+    if (file_read_head(path, 8, &head, len, &size, NULL) != LR_OK) return NULL;
+    for (size_t i = 0; i < 8 && *len == 8; i++) n |= (uint64_t)(uint8_t)head[i] << (8 * i);
+    lr_free(head);
+    if (n == 0 || n > MAX_HEADER || file_read_head(path, n + 8, &head, len, &size, NULL) != LR_OK)
+        return NULL;
+    *len = *len > 8 ? *len - 8 : 0;
+    memmove(head, head + 8, *len);
+    return head;
+}
+
+/* The folder that an entry's metadata says it was made from, to be freed; NULL where it does not say. */
+static char *read_origin(const char *path) {
     size_t len;
-    uint64_t file_size;
     struct json_doc *doc;
     struct lr_str origin = LR_STR("");
-    out[0] = 0;
-    if (file_read_head(path, MAX_HEADER, &head, &len, &file_size, NULL) != LR_OK) return;
-    uint64_t n = 0;
-    for (size_t i = 0; i < 8 && len >= 8; i++) n |= (uint64_t)(uint8_t)head[i] << (8 * i);
-    if (n > 0 && n <= len - (len < 8 ? len : 8) && json_parse(head + 8, n, path, &doc, NULL) == LR_OK) {
+    char *own = NULL, *header = read_header(path, &len);
+    if (header && json_parse(header, len, path, &doc, NULL) == LR_OK) {
         json_str(json_get(json_get(json_root(doc), "__metadata__"), "origin"), &origin);
-        if (origin.len < size) snprintf(out, size, "%.*s", LR_STR_ARGS(origin));
+        own = origin.len ? lr_str_dup(origin) : NULL;
         json_close(doc);
     }
-    lr_free(head);
+    lr_free(header);
+    return own;
 }
 
-/* Entries whose source is gone are removed. */
-static void remove_orphans(const struct lr_engine *e) {
+/* Removes an entry whose source is gone: the folder, or what the entry was made from in `ours`. */
+static void remove_if_orphan(const char *path, const char *ours) {
+    char *origin = read_origin(path);
+    bool changed = origin && ours && strcmp(origin, ours) == 0;
+    if (origin && (changed || file_kind(origin) == FILE_ABSENT) && unlink(path) == 0)
+        lr_log(LR_LOG_NOTE, "%s: removed, as %s %s", path, origin, changed ? "has changed" : "is gone");
+    lr_free(origin);
+}
+
+/* Of all entries; those of the engine's folder in this format, of which none is what it is now, were made
+ * from weights that are gone. */
+static void remove_orphans(const struct lr_engine *e, enum quant_format format) {
     struct file_list list;
-    if (file_list_open(e->options.cache_dir, &list, NULL) != LR_OK) return;
-    for (size_t i = 0; i < list.count; i++) {
-        struct lr_str name = lr_str_of(list.names[i]);
-        char origin[4096], *path;
-        if (!lr_str_starts(name, LR_STR(PREFIX)) || !lr_str_ends(name, LR_STR(SUFFIX))) continue;
-        if (!(path = file_join(e->options.cache_dir, list.names[i]))) break;
-        read_origin(path, origin, sizeof origin);
-        if (origin[0] && file_kind(origin) == FILE_ABSENT && unlink(path) == 0)
-            lr_log(LR_LOG_NOTE, "%s: removed, as %s is gone", path, origin);
-        lr_free(path);
+    char same[32], *ours = file_absolute(e->dir.path);
+    snprintf(same, sizeof same, PREFIX "%s-", quant_name(format));
+    if (file_list_open(e->options.cache_dir, &list, NULL) == LR_OK) {
+        for (size_t i = 0; i < list.count; i++) {
+            struct lr_str name = lr_str_of(list.names[i]);
+            bool entry = lr_str_starts(name, LR_STR(PREFIX)) && lr_str_ends(name, LR_STR(SUFFIX));
+            char *path = entry ? file_join(e->options.cache_dir, list.names[i]) : NULL;
+            if (path) remove_if_orphan(path, lr_str_starts(name, lr_str_of(same)) ? ours : NULL);
+            lr_free(path);
+        }
+        file_list_close(&list);
     }
-    file_list_close(&list);
+    lr_free(ours);
 }
 
 /* Makes the entry while the lock is held. A disk that is full is a warning: then *kept is false. */
@@ -182,15 +206,15 @@ static enum lr_status make_and_take(struct lr_engine *e, const char *path, enum 
     struct lr_error why;
     LR_TRY(take_entry(e, path, format, kept, err)); /* another process may have made it meanwhile */
     if (*kept || !has_room(e, bytes)) return LR_OK;
-    remove_orphans(e);
+    remove_orphans(e, format);
     enum lr_status status = make_entry(e, path, format, &why);
     if (status == LR_EFAILED) {
         lr_log(LR_LOG_WARN, "the quantised weights are not kept: %s", why.message);
         return LR_OK;
     }
     if (status != LR_OK) return lr_fail(err, status, "%s", why.message);
-    lr_log(LR_LOG_NOTE, "quantised to %s in %.1f s, kept in %s (%.2f GB)", quant_name(format),
-           clock_now() - since, path, (double)bytes / GIB);
+    lr_log(LR_LOG_NOTE, "quantised to %s in %.1f s, kept in %s (%s)", quant_name(format), clock_now() - since,
+           path, lr_gb(bytes, 2).text);
     *kept = true;
     return take_file(e, path, format, err);
 }

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -201,21 +202,6 @@ static void make_folders(const char *path) {
     }
 }
 
-enum lr_status file_replace(const char *path, const char *data, size_t len, struct lr_error *err) {
-    char aside[544];
-    int n = snprintf(aside, sizeof aside, "%s.%ld.new", path, (long)getpid());
-    if (n < 0 || (size_t)n >= sizeof aside) return fail_errno(err, path, "cannot be written", ENAMETOOLONG);
-    make_folders(path);
-    int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) return fail_errno(err, aside, "cannot be written", errno);
-    bool ok = write_all(fd, data, len);
-    int code = errno;
-    ok = close(fd) == 0 && ok && rename(aside, path) == 0;
-    if (ok) return LR_OK;
-    unlink(aside);
-    return fail_errno(err, path, "cannot be written", code ? code : errno);
-}
-
 int file_make(const char *path, int flags, struct lr_error *err) {
     make_folders(path);
     int fd = open(path, flags | O_CREAT | O_CLOEXEC, 0666);
@@ -232,8 +218,8 @@ enum lr_status file_aside_open(const char *path, struct file_aside *out, struct 
     return out->fd < 0 ? LR_EFAILED : LR_OK;
 }
 
-enum lr_status file_aside_keep(struct file_aside *f, struct lr_error *err) {
-    bool ok = fdatasync(f->fd) == 0 && rename(f->aside, f->path) == 0;
+enum lr_status file_aside_keep(struct file_aside *f, bool sync, struct lr_error *err) {
+    bool ok = (!sync || fdatasync(f->fd) == 0) && rename(f->aside, f->path) == 0;
     int code = errno;
     file_let_go(&f->fd);
     if (ok) return LR_OK;
@@ -244,6 +230,20 @@ enum lr_status file_aside_keep(struct file_aside *f, struct lr_error *err) {
 void file_aside_drop(struct file_aside *f) {
     file_let_go(&f->fd);
     unlink(f->aside);
+}
+
+enum lr_status file_replace(const char *path, const char *data, size_t len, struct lr_error *err) {
+    struct file_aside aside;
+    LR_TRY(file_aside_open(path, &aside, err));
+    if (write_all(aside.fd, data, len)) return file_aside_keep(&aside, false, err);
+    int code = errno;
+    file_aside_drop(&aside);
+    return fail_errno(err, path, "cannot be written", code);
+}
+
+char *file_absolute(const char *path) {
+    char found[PATH_MAX];
+    return realpath(path, found) ? lr_str_dup(lr_str_of(found)) : NULL;
 }
 
 enum lr_status file_unnamed(const char *what, int *fd, struct lr_error *err) {

@@ -37,8 +37,8 @@ struct file_aside {
     int fd;
 };
 enum lr_status file_aside_open(const char *path, struct file_aside *out, struct lr_error *err);
-/* Brings it to the disk and renames it over `path`. */
-enum lr_status file_aside_keep(struct file_aside *f, struct lr_error *err);
+/* Renames it over `path`; `sync`: when it is on the disk. */
+enum lr_status file_aside_keep(struct file_aside *f, bool sync, struct lr_error *err);
 void file_aside_drop(struct file_aside *f);
 /* A file in memory, without a name in any folder: it is gone with the last descriptor and map of it. */
 enum lr_status file_unnamed(const char *what, int *fd, struct lr_error *err);
@@ -104,6 +104,8 @@ void file_list_close(struct file_list *list);
  * there is no link. */
 void file_link_target(const char *path, char *out, size_t size);
 
+/* The whole path, without links, to be freed with lr_free; NULL where there is nothing at `path`. */
+char *file_absolute(const char *path);
 /* "folder/name" (no double slash), to be freed with lr_free; NULL when memory is refused. */
 char *file_join(const char *folder, const char *name);
 

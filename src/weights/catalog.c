@@ -164,8 +164,8 @@ void catalog_close(struct catalog *c) {
 }
 
 struct tensor_record *catalog_record(struct catalog *c, struct lr_str name) {
-    const struct tensor_record key = {.name = name};
-    return c->count ? bsearch(&key, c->tensors, c->count, sizeof *c->tensors, compare_records) : NULL;
+    const struct tensor_record *found = catalog_find(c, name);
+    return found ? &c->tensors[found - c->tensors] : NULL;
 }
 
 const struct tensor_record *catalog_find(const struct catalog *c, struct lr_str name) {

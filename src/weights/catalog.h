@@ -46,7 +46,8 @@ void catalog_add(struct catalog *c, struct lr_str name, enum lr_dtype dtype, uin
 void catalog_sort(struct catalog *c);
 
 /* The record called `name`, or NULL. O(log n). */
-struct tensor_record *catalog_record(struct catalog *c, struct lr_str name);
 const struct tensor_record *catalog_find(const struct catalog *c, struct lr_str name);
+/* The same, to be changed. */
+struct tensor_record *catalog_record(struct catalog *c, struct lr_str name);
 
 #endif

@@ -1,5 +1,6 @@
 #include "weights/quantise.h"
 
+#include "base/json_write.h"
 #include "base/mem.h"
 #include "sys/disk.h"
 #include "sys/file.h"
@@ -35,26 +36,12 @@ uint64_t quantise_bytes(const struct plan_tensor *tensors, size_t n, enum quant_
 
 /* ---- the header */
 
-static int append_text(struct lr_buf *b, struct lr_str s) {
-    int bad = lr_buf_append_char(b, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.data[i];
-        if (c < 0x20)
-            bad |= lr_buf_printf(b, "\\u%04x", c);
-        else {
-            if (c == '"' || c == '\\') bad |= lr_buf_append_char(b, '\\');
-            bad |= lr_buf_append_char(b, (char)c);
-        }
-    }
-    return bad | lr_buf_append_char(b, '"');
-}
-
 static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, enum quant_format format,
                          uint64_t *at) {
     const struct tensor_record *r = t->record;
     enum lr_dtype dtype = quantise_dtype(t, format);
     uint64_t end = *at + bytes_as(r, dtype), groups = (r->shape[0] + QUANT_ROWS - 1) / QUANT_ROWS;
-    int bad = lr_buf_append_char(b, ',') | append_text(b, r->name);
+    int bad = lr_buf_append_char(b, ',') | json_write_string(b, r->name);
     if (quant_rows(dtype) > 1)
         bad |= lr_buf_printf(b, ":{\"dtype\":\"U8\",\"shape\":[%llu,%llu]", (unsigned long long)groups,
                              (unsigned long long)((end - *at) / (groups ? groups : 1)));
@@ -71,7 +58,7 @@ static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, enum qua
 static int append_description(struct lr_buf *b, const struct plan_tensor *t, enum quant_format format) {
     enum lr_dtype dtype = quantise_dtype(t, format);
     if (quant_rows(dtype) == 1) return 0;
-    return lr_buf_append_char(b, ',') | append_text(b, t->record->name) |
+    return lr_buf_append_char(b, ',') | json_write_string(b, t->record->name) |
            lr_buf_printf(b, ":\"%s %llu x %llu\"", lr_dtype_label(dtype),
                          (unsigned long long)t->record->shape[0], (unsigned long long)t->record->shape[1]);
 }
@@ -85,7 +72,7 @@ static enum lr_status make_header(const struct quantise_job *job, struct lr_buf 
               lr_buf_printf(
                   b, "{\"__metadata__\":{\"format\":\"llm-run quantised %d\",\"quant\":\"%s\",\"origin\":",
                   QUANTISE_VERSION, quant_name(job->format)) |
-              append_text(b, lr_str_of(job->origin));
+              json_write_string(b, lr_str_of(job->origin));
     for (size_t i = 0; i < job->n_tensors; i++) bad |= append_description(b, &job->tensors[i], job->format);
     bad |= lr_buf_append_char(b, '}');
     for (size_t i = 0; i < job->n_tensors; i++)
@@ -110,7 +97,6 @@ struct block {
 
 struct work {
     const struct quantise_job *job;
-    struct disk_file *files; /* [source->n_files] */
     struct readers *readers;
     struct block blocks[BLOCKS_MOST];
     uint32_t n_blocks;
@@ -155,7 +141,7 @@ static bool submit_next(struct work *w, struct block *b) {
     if (w->tensor == job->n_tensors) return false;
     const struct plan_tensor *t = &job->tensors[w->tensor];
     const struct tensor_record *r = t->record;
-    const struct disk_file *f = &w->files[r->file];
+    const struct disk_file *f = &job->files[r->file];
     uint64_t rows = r->rank == 2 ? r->shape[0] : 1, left = rows - w->row, most = block_rows(r);
     *b = (struct block){
         .taken = b->taken, .memory = b->memory, .tensor = t, .first = w->row, .n = left < most ? left : most};
@@ -236,11 +222,6 @@ static enum lr_status run(struct work *w, struct lr_error *err) {
 }
 
 static enum lr_status open_work(struct work *w, struct lr_error *err) {
-    const struct catalog *c = w->job->source;
-    w->files = lr_calloc(c->n_files, sizeof *w->files);
-    if (!w->files) return lr_fail_memory(err, "the table of files", c->n_files * sizeof *w->files);
-    for (size_t i = 0; i < c->n_files; i++) w->files[i] = (struct disk_file){.buffered = -1, .direct = -1};
-    for (size_t i = 0; i < c->n_files; i++) LR_TRY(disk_open(c->files[i].path, &w->files[i], err));
     w->room = most_room(w->job);
     uint64_t n = w->job->memory / w->room;
     w->n_blocks = n < 2 ? 2 : n > BLOCKS_MOST ? BLOCKS_MOST : (uint32_t)n;
@@ -255,8 +236,6 @@ static enum lr_status open_work(struct work *w, struct lr_error *err) {
 static void close_work(struct work *w) {
     readers_destroy(w->readers);
     for (uint32_t i = 0; i < w->n_blocks; i++) lr_free(w->blocks[i].taken);
-    for (size_t i = 0; w->files && i < w->job->source->n_files; i++) disk_close(&w->files[i]);
-    lr_free(w->files);
 }
 
 static enum lr_status fill(const struct quantise_job *job, char *out, struct lr_error *err) {
@@ -304,11 +283,12 @@ static enum lr_status check_tensor(const char *path, const struct plan_tensor *t
 
 enum lr_status quantise_open(const char *path, const struct plan_tensor *tensors, size_t n,
                              enum quant_format format, struct catalog *out, struct lr_error *err) {
-    char own[4096], *shards[] = {own};
-    snprintf(own, sizeof own, "%s", path);
-    struct model_dir dir = {.shards = shards, .n_shards = 1};
-    LR_TRY(catalog_open(&dir, out, err));
-    enum lr_status status = LR_OK;
+    char *own = lr_str_dup(lr_str_of(path));
+    if (!own) return lr_fail_memory(err, path, strlen(path) + 1);
+    struct model_dir dir = {.shards = &own, .n_shards = 1};
+    enum lr_status status = catalog_open(&dir, out, err);
+    lr_free(own);
+    LR_TRY(status);
     if (out->count != n) status = lr_fail(err, LR_EMODEL, "%s: %zu tensors, not %zu", path, out->count, n);
     for (size_t i = 0; i < n && status == LR_OK; i++)
         status = check_tensor(path, &tensors[i], format, out, err);

@@ -12,14 +12,14 @@
 
 struct quantise_job {
     const struct catalog *source;
+    const struct disk_file *files;     /* [source->n_files], open, each with the way in which it is read */
     const struct plan_tensor *tensors; /* [n_tensors] of the source, in the order of use */
     size_t n_tensors;
     enum quant_format format;
     const struct kernel_table *kernels;
     struct threads *threads;
-    struct plan_rates rates; /* how the disk likes to be read */
-    uint64_t memory;         /* bytes that blocks of the source may take */
-    const char *origin;      /* what the metadata says the file was made from */
+    uint64_t memory;    /* bytes that blocks of the source may take */
+    const char *origin; /* what the metadata says the file was made from */
     const volatile int *interrupt;
     void (*progress)(void *ctx, uint64_t done, uint64_t all); /* bytes of the source; or NULL */
     void *ctx;

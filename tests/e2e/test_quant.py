@@ -100,11 +100,25 @@ def test_a_changed_source_is_quantised_again_and_a_gone_one_is_removed(wide, tmp
     weights, = model.glob("*.safetensors")
     os.utime(weights, ns=(1, 1))
     _, run = ids_of("--quant", "q8", "--cache-dir", cache, model)
-    assert "quantised to q8" in run.err and len(entries(cache)) == 2
+    assert "quantised to q8" in run.err and f"{first}: removed, as {model} has changed" in run.err
+    second, = entries(cache)
+    assert second != first
+    ids_of("--quant", "q4", "--cache-dir", cache, model)
+    assert len(entries(cache)) == 2
     shutil.rmtree(model)
     _, run = ids_of("--quant", "q4", "--cache-dir", cache, wide)
-    assert f"{first}: removed" in run.err
-    assert [p.name.split("-")[1] for p in entries(cache)] == ["q4"]
+    assert f"{second}: removed, as {model} is gone" in run.err
+    assert [header(p)[0]["__metadata__"]["origin"] for p in entries(cache)] == [str(wide)]
+
+
+def test_an_entry_of_a_relative_path_is_found_from_elsewhere(wide, tmp_path, cache):
+    """And is no orphan there."""
+    ids_of("--quant", "q8", "--cache-dir", cache, wide.name, cwd=wide.parent)
+    kept = entries(cache)
+    _, run = ids_of("--quant", "q4", "--cache-dir", cache, wide, cwd=tmp_path)
+    assert "removed" not in run.err and len(entries(cache)) == 2 and kept[0] in entries(cache)
+    _, run = ids_of("--quant", "q8", "--cache-dir", cache, wide, cwd=tmp_path)
+    assert "quantised to" not in run.err
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "other"])

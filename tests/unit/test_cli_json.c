@@ -1,7 +1,7 @@
 /* JSON as it is written: escapes, broken UTF-8, numbers that JSON does not have. */
 #include "support/support.h"
 
-#include "cli/json_write.h"
+#include "base/json_write.h"
 
 #include <math.h>
 

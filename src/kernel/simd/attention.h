@@ -6,17 +6,11 @@
  * of its rows, so an output's bits do not depend on how many queries there are beside it. */
 #include <math.h>
 
+#include "kernel/simd/inline.h"
 #include "kernel/attend.h"
 #include "kernel/simd/exp.h"
 #include "kernel/simd/total.h"
 #include "kernel/tables.h"
-
-/* A sanitizer's checks in every inlined copy take a compiler minutes: its builds call these functions. */
-#ifdef LR_SANITIZED
-#define ALWAYS_INLINE inline
-#else
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-#endif
 
 enum {
     BLOCK = KERNEL_KV_BLOCK,

@@ -4,15 +4,9 @@
  *
  * Every output has one vector of running sums: element k goes to lane k mod VEC, in the order of k, and the
  * lanes are added by vec_total4()'s tree. Nothing else about an output's sum depends on the tile it is in. */
+#include "kernel/simd/inline.h"
 #include "kernel/simd/total.h"
 #include "kernel/tables.h"
-
-/* A sanitizer's checks in every inlined copy take a compiler minutes: its builds call these functions. */
-#ifdef LR_SANITIZED
-#define ALWAYS_INLINE inline
-#else
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-#endif
 
 static ALWAYS_INLINE size_t weight_size(enum lr_dtype dtype) {
     return dtype == LR_F32 ? 4 : 2;

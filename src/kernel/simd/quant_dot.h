@@ -3,13 +3,8 @@
  * tiles are columns times activations, all of K at once. */
 #include <string.h>
 
+#include "kernel/simd/inline.h"
 #include "kernel/tables.h"
-
-#ifdef LR_SANITIZED
-#define ALWAYS_INLINE inline
-#else
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-#endif
 
 enum {
     COLUMNS_IN_GROUP = QUANT_ROWS / VEC,

@@ -7,14 +7,8 @@
  * squared errors of weights of 1e-30 or 1e38 are then numbers, too. */
 #include <string.h>
 
+#include "kernel/simd/inline.h"
 #include "kernel/tables.h"
-
-/* A sanitizer's checks in every inlined copy take a compiler minutes: its builds call these functions. */
-#ifdef LR_SANITIZED
-#define ALWAYS_INLINE inline
-#else
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-#endif
 
 #define ROUND_BITS                                                                                           \
     0x4B400000 /* 1.5 * 2^23: added to a float, leaves the nearest whole number in its bits                  \

@@ -1,8 +1,8 @@
 /* json_write.h - JSON values written to a buffer. (Reading is format/json's; nothing here parses.)
  *
  * Each returns 0, or -1 when memory is refused, so that a caller may OR them together. */
-#ifndef LR_CLI_JSON_WRITE_H
-#define LR_CLI_JSON_WRITE_H
+#ifndef LR_BASE_JSON_WRITE_H
+#define LR_BASE_JSON_WRITE_H
 
 #include "base/str.h"
 

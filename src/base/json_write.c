@@ -1,4 +1,4 @@
-#include "cli/json_write.h"
+#include "base/json_write.h"
 
 #include <math.h>
 
