@@ -35,8 +35,10 @@ typedef void kernel_dot_fn(const void *w, size_t rows, size_t k, const float *x,
 #define KERNEL_ROUNDED_FROM   512u
 #define KERNEL_QUANTISED_FROM 576u
 /* Room for one prepared activation of k elements, whatever it is prepared for: struct quant_x takes 1.375
- * bytes for each of up to k + 255. */
-#define KERNEL_PREPARED_BYTES(k) (2 * (size_t)(k) + 384)
+ * bytes for each of up to k + 255, from KERNEL_QUANTISED_FROM on. */
+#define KERNEL_PREPARED_BYTES(k) (2 * (size_t)(k))
+_Static_assert(11 * (KERNEL_QUANTISED_FROM + 255) / 8 <= KERNEL_PREPARED_BYTES(KERNEL_QUANTISED_FROM),
+               "quantised activations fit");
 /* x [k], out: what dot_prepared takes for one activation, dense: KERNEL_ROUNDED_BYTES(k) of bf16. */
 #define KERNEL_ROUNDED_BYTES(k) (2 * (size_t)(k))
 typedef void kernel_prepare_fn(const float *x, size_t k, void *out);

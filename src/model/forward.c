@@ -22,26 +22,28 @@ static enum lr_status take_logits(struct arena *arena, uint32_t vocab, uint32_t 
     return take(arena, 1, w->n_logits, "logits", &w->logits, err);
 }
 
+/* Floats of an array of `own` that also prepared activations of `a` or of `b` elements lie in. */
+static uint64_t room_for(uint64_t own, uint64_t a, uint64_t b) {
+    uint64_t most = (KERNEL_PREPARED_BYTES(a > b ? a : b) + sizeof(float) - 1) / sizeof(float);
+    return own > most ? own : most;
+}
+
 enum lr_status forward_work_init(struct arena *arena, const struct model_spec *s, uint32_t chunk,
                                  uint32_t positions, uint32_t threads, struct forward_work *out,
                                  struct lr_error *err) {
     *out = (struct forward_work){.chunk = chunk, .attention_step = block_attend_work(s)};
     LR_TRY(take(arena, chunk, s->dim, "the residual stream", &out->x, err));
     LR_TRY(take(arena, chunk, s->dim, "normed activations", &out->normed, err));
-    LR_TRY(take(arena, chunk, spec_q_dim(s), "queries", &out->q, err));
+    LR_TRY(take(arena, chunk, room_for(spec_q_dim(s), s->dim, 0), "queries", &out->q, err));
     LR_TRY(take(arena, chunk, spec_q_dim(s), "attention output", &out->attended, err));
     LR_TRY(take(arena, chunk, spec_kv_dim(s), "keys", &out->k, err));
     LR_TRY(take(arena, chunk, spec_kv_dim(s), "values", &out->v, err));
     LR_TRY(take(arena, chunk, s->ffn_dim, "gate activations", &out->gate, err));
-    LR_TRY(take(arena, chunk, s->ffn_dim, "up activations", &out->up, err));
+    LR_TRY(take(arena, chunk, room_for(s->ffn_dim, s->dim, spec_q_dim(s)), "up activations", &out->up, err));
     LR_TRY(take_logits(arena, s->vocab, threads, out, err));
     LR_TRY(take(arena, 1, rope_pairs(s), "rotary frequencies", &out->inv_freq, err));
     LR_TRY(take(arena, chunk, rope_pairs(s), "rotary cosines", &out->cosines, err));
     LR_TRY(take(arena, chunk, rope_pairs(s), "rotary sines", &out->sines, err));
-    uint64_t widest = s->ffn_dim > spec_q_dim(s) ? s->ffn_dim : spec_q_dim(s);
-    if (widest < s->dim) widest = s->dim;
-    LR_TRY(arena_alloc(arena, chunk * KERNEL_PREPARED_BYTES(widest), "prepared activations", &out->prepared,
-                       err));
     LR_TRY(arena_alloc(arena, QUANT_ROWS * quant_row_bytes(LR_Q8, quant_x_padded(s->dim)),
                        "rows of a quantised embedding", &out->group, err));
     LR_TRY(take(arena, threads, out->attention_step, "work space of attention", &out->attention, err));
@@ -128,7 +130,7 @@ static enum lr_status head(const struct model *m, struct forward_work *w, const 
         m->matmul->kernels->rms_norm(w->x + (size_t)(pass->n - n + i) * dim, m->final_norm, m->spec->norm_eps,
                                      dim, w->normed + (size_t)i * dim);
     struct matmul_input in;
-    matmul_prepare(m->matmul, m->binding->head->dtype, w->normed, n, dim, w->prepared, &in);
+    matmul_prepare(m->matmul, m->binding->head->dtype, w->normed, n, dim, w->up, &in);
     operation_done(pass->operations, OPERATION_NORM);
     struct loan loan = store_lend(m->binding->head);
     loan.most_rows = w->n_logits / n;

@@ -16,11 +16,10 @@ struct forward_work {
     uint32_t chunk;
     float *x;               /* [chunk, dim] the residual stream */
     float *normed;          /* [chunk, dim] */
-    float *q, *attended;    /* [chunk, heads x head_dim] */
+    float *q, *attended;    /* [chunk, heads x head_dim]; q: also what gate and up are prepared in */
     float *k, *v;           /* [chunk, kv_heads x head_dim] */
-    float *gate, *up;       /* [chunk, ffn_dim] */
+    float *gate, *up;       /* [chunk, ffn_dim]; up: also what all other products are prepared in */
     void *group;            /* the embedding's rows that hold one, where it is quantised */
-    void *prepared;         /* [chunk, KERNEL_PREPARED_BYTES(widest)]: activations for one product */
     float *logits;          /* [n_logits]: of one token all, of a chunk some ids at a time */
     uint64_t n_logits;      /* at least vocab, and chunk */
     float *inv_freq;        /* [pairs] */

@@ -4,7 +4,8 @@ enum lr_status block_project(const struct block_context *c, enum tensor_role rol
                              const float *x, float *out, struct lr_error *err) {
     const struct tensor_record *t = c->model->binding->layers[c->layer].role[role];
     const float *bias = bias_role == ROLE_COUNT ? NULL : c->model->vectors[c->layer][bias_role];
-    return model_multiply(c->model, t, bias, x, c->n, c->work->prepared, out, err);
+    void *room = role == ROLE_GATE || role == ROLE_UP ? c->work->q : c->work->up;
+    return model_multiply(c->model, t, bias, x, c->n, room, out, err);
 }
 
 struct norm_rows {
