@@ -15,11 +15,12 @@
 
 struct loading {
     struct lr_engine *engine;
+    struct memory_facts *facts; /* kept open: read before each batch */
     uint64_t available;
 };
 
 static enum lr_status look(struct loading *l, struct memory_info *m, struct lr_error *err) {
-    LR_TRY(memory_read("", l->engine->options.mem_limit, m, err));
+    LR_TRY(memory_facts_read(l->facts, l->engine->options.mem_limit, m, err));
     l->available = m->budget > m->own_anonymous ? m->budget - m->own_anonymous : 0;
     monitor_usage(l->engine, l->available, m->total);
     return LR_OK;
@@ -194,11 +195,11 @@ static size_t batch_end(const struct lr_engine *e, size_t begin, uint32_t layers
 }
 
 /* The rest is planned with the memory there is now. */
-static enum lr_status plan_rest(struct lr_engine *e, struct lr_error *err) {
+static enum lr_status plan_rest(struct lr_engine *e, const struct memory_info *m, struct lr_error *err) {
     if (e->plan.mode == LR_LOAD_MAP && e->options.load == LR_LOAD_AUTO)
         return loading_leave_map(e, false, "memory is taken by other programs", err);
     if (e->plan.mode != LR_LOAD_STREAM) return LR_OK;
-    LR_TRY(planning_again(e, err));
+    planning_from(e, m);
     return give_back(e, err);
 }
 
@@ -206,7 +207,7 @@ static enum lr_status load_batch(struct loading *l, size_t begin, size_t *end, s
     struct lr_engine *e = l->engine;
     struct memory_info m;
     LR_TRY(look(l, &m, err));
-    LR_TRY(plan_rest(e, err));
+    LR_TRY(plan_rest(e, &m, err));
     if (e->plan.mode != e->store.mode) return LR_OK;
     *end = batch_end(e, begin, e->monitor.high ? 1 : POLICY_LAYERS_PER_BATCH);
     lr_log(LR_LOG_INFO, "[MemOpt] Layers %u to %u: Available: %s", e->tensors[begin].layer,
@@ -278,12 +279,19 @@ enum lr_status loading_begin(struct lr_engine *e, struct lr_error *err) {
     return LR_OK;
 }
 
-enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
+static enum lr_status load_telling(struct lr_engine *e, struct lr_error *err) {
     struct loading l = {.engine = e};
+    LR_TRY(memory_facts_open("", &l.facts, err));
+    enum lr_status status = tell_initial(&l, err);
+    if (status == LR_OK) status = load_all(&l, err);
+    memory_facts_close(l.facts);
+    return status;
+}
+
+enum lr_status loading_run(struct lr_engine *e, struct lr_error *err) {
     enum lr_load mode = e->plan.mode;
     uint64_t planned = e->plan.pinned;
-    LR_TRY(tell_initial(&l, err));
-    LR_TRY(load_all(&l, err));
+    LR_TRY(load_telling(e, err));
     /* copies that are part old, part new would not be seen later */
     LR_TRY(store_check(&e->store, true, err));
     if (e->plan.mode == mode) tell_pins(e, planned); /* else it was told */

@@ -127,20 +127,21 @@ static uint64_t page_bytes(const struct lr_engine *e) {
 }
 
 /* Quantised weights that are held in memory are ours, and used already. */
-static enum lr_status read_memory(const struct lr_engine *e, struct memory_info *m, struct lr_error *err) {
+static struct memory_info with_held(const struct lr_engine *e, const struct memory_info *read) {
+    struct memory_info m = *read;
     uint64_t limit = e->options.mem_limit;
-    LR_TRY(memory_read("", limit, m, err));
-    m->budget += e->held;
-    m->ours += e->held;
-    if (limit && m->budget > limit) m->budget = limit;
-    return LR_OK;
+    m.budget += e->held;
+    m.ours += e->held;
+    if (limit && m.budget > limit) m.budget = limit;
+    return m;
 }
 
 enum lr_status planning_facts(struct lr_engine *e, const struct session_shape *shape, bool rates,
                               struct plan_facts *out, struct lr_error *err) {
     struct memory_info memory;
     const struct lr_session_options *options = &shape->options;
-    LR_TRY(read_memory(e, &memory, err));
+    LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
+    memory = with_held(e, &memory);
     *out = (struct plan_facts){
         .tensors = e->tensors,
         .n_tensors = e->n_tensors,
@@ -210,12 +211,17 @@ void planning_with(struct lr_engine *e, uint64_t budget) {
     plan_make(&e->facts, e->target, &e->plan);
 }
 
+void planning_from(struct lr_engine *e, const struct memory_info *read) {
+    struct memory_info m = with_held(e, read);
+    take_memory(e, &m, &e->facts);
+    uint64_t ceiling = e->monitor.ceiling.bytes; /* of what others want too no more is used */
+    planning_with(e, ceiling && ceiling < m.budget ? ceiling : m.budget);
+}
+
 enum lr_status planning_again(struct lr_engine *e, struct lr_error *err) {
     struct memory_info memory;
-    LR_TRY(read_memory(e, &memory, err));
-    take_memory(e, &memory, &e->facts);
-    uint64_t ceiling = e->monitor.ceiling.bytes; /* of what others want too no more is used */
-    planning_with(e, ceiling && ceiling < memory.budget ? ceiling : memory.budget);
+    LR_TRY(memory_read("", e->options.mem_limit, &memory, err));
+    planning_from(e, &memory);
     return LR_OK;
 }
 

@@ -20,6 +20,8 @@ enum lr_status planning_expect(struct lr_engine *e, struct session_shape *shape,
 enum lr_status planning_decide(struct lr_engine *e, const struct session_shape *shape, struct lr_error *err);
 /* Plans again for the sessions that are open, with memory as it is now; e->plan and e->target are set. */
 enum lr_status planning_again(struct lr_engine *e, struct lr_error *err);
+/* The same, with memory as it was `read`. */
+void planning_from(struct lr_engine *e, const struct memory_info *read);
 /* The same with a budget that is known. */
 void planning_with(struct lr_engine *e, uint64_t budget);
 /* Takes note that the process owns `own` bytes, swapped ones included: what the engine does not hold of them

@@ -2,6 +2,7 @@
 #include "weights/place.h"
 
 #include "base/memory_policy.h"
+#include "base/pages.h"
 #include "weights/units.h"
 
 #define MB (UINT64_C(1) << 20)
@@ -185,4 +186,11 @@ void place_sum(const struct plan_facts *f, const uint64_t *pinned, uint64_t *byt
         *taken += cost(f, t, pinned[i]);
         if (weight_read_whole(&f->tensors[i])) *streamed += t->bytes - units_bytes(t, pinned[i]);
     }
+}
+
+uint64_t place_small_pages(const struct plan_facts *f, const uint64_t *pinned) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < f->n_tensors; i++)
+        if (pinned[i]) sum += cost(f, f->tensors[i].record, pinned[i]) % PAGES_LARGE;
+    return sum;
 }

@@ -32,5 +32,7 @@ void place_all(const struct plan_facts *f, uint64_t *pinned);
 /* What that comes to: bytes of weights pinned, bytes of memory taken for them, bytes read again in a pass. */
 void place_sum(const struct plan_facts *f, const uint64_t *pinned, uint64_t *bytes, uint64_t *taken,
                uint64_t *streamed);
+/* Of the memory taken for them, the bytes in small pages: beyond each pin's whole large ones. */
+uint64_t place_small_pages(const struct plan_facts *f, const uint64_t *pinned);
 
 #endif

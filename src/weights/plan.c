@@ -245,5 +245,5 @@ void plan_make(const struct plan_facts *f, uint64_t *pinned, struct lr_plan *out
     place(f, &o, pinned, out);
     out->mapped = out->mode == LR_LOAD_MAP ? out->weights : 0;
     add_up(f, &o, out);
-    predict_speed(f, out);
+    predict_speed(f, pinned, out);
 }

@@ -9,6 +9,10 @@
 /* The weights of a pass take so much longer than the same products in a block of memory: they are mapped in
  * small pages, and some of the block is found in a cache (measured: 1.04 to 1.15). */
 #define PASS_FACTOR 1.08
+/* Of a prompt's pass: that share of the reading is not hidden by products, and what stands between products
+ * takes so much more (measured: chunks of 4 to 256 tokens within 8 %). */
+#define SEEN_SHARE     0.5
+#define BETWEEN_FACTOR 1.05
 /* Products whose weights are handed over by a ring, row block by row block, beside those of mapped weights
  * (measured: 1.04 to 1.1). */
 #define HANDED_FACTOR 1.05
@@ -17,12 +21,15 @@
  * of the rate, 11 MB 0.8, 20 MB 0.84, 45 MB 0.9, 80 MB 0.94). */
 #define STREAM_SHARE  0.94
 #define WAITING_BYTES 2.3e6
-/* Bytes a second of memory that the system clears before it is pinned, beside the reading (measured over a
- * sweep of pins from 24 to 570 MB). */
-#define CLEAR_RATE 6.8e9
-/* What reading a tokenizer's files takes for each byte that it holds afterwards, and starting at all. */
-#define TOKENIZER_RATE 130e6
-#define START_SECONDS  0.005
+/* Bytes a second of memory that the system clears before it is pinned, beside the reading: in large pages,
+ * and in small ones (measured over a sweep of pins from 24 to 570 MB). */
+#define CLEAR_RATE 20e9
+#define SMALL_RATE 2.2e9
+/* What reading a tokenizer's files takes for each byte that it holds afterwards; starting at all; and
+ * starting readers, and waiting for the last ones. */
+#define TOKENIZER_RATE  130e6
+#define START_SECONDS   0.005
+#define READERS_SECONDS 0.004
 
 static double greater(double a, double b) {
     return a > b ? a : b;
@@ -47,16 +54,22 @@ bool predict_disk_is_slower(const struct plan_facts *f, uint64_t streamed, uint3
     return r->disk > 0 && r->prefill > 0 && (double)streamed / r->disk > (layers * chunk + head) / r->prefill;
 }
 
-/* Seconds that a pass of n tokens takes for its products: weights come from memory once, and are multiplied
- * with each token. */
+/* Seconds that a pass of n tokens takes for its products: weights come from memory once, partly while those
+ * before are multiplied with each token. */
 static double products_seconds(const struct plan_facts *f, double n) {
     const struct plan_rates *r = &f->rates;
     double layers, head, token = (double)place_pass_bytes(f) * PASS_FACTOR / r->product;
     count_work(f, &layers, &head);
-    return token + LAYER_SECONDS * f->layers + (n > 1 ? (layers * n + head) / r->prefill : 0);
+    double many = n > 1 ? (layers * n + head) * BETWEEN_FACTOR / r->prefill + token * SEEN_SHARE : 0;
+    return greater(token, many) + LAYER_SECONDS * f->layers;
 }
 
-void predict_speed(const struct plan_facts *f, struct lr_plan *p) {
+static double clear_seconds(const struct plan_facts *f, const uint64_t *pinned, uint64_t pins) {
+    double small = (double)place_small_pages(f, pinned);
+    return small / SMALL_RATE + ((double)pins - small) / CLEAR_RATE;
+}
+
+void predict_speed(const struct plan_facts *f, const uint64_t *pinned, struct lr_plan *p) {
     const struct plan_rates *r = &f->rates;
     double ring = (double)p->ring, waiting = p->streamed ? ring / (ring + WAITING_BYTES) : 1;
     double disk = r->disk > 0 ? (double)p->streamed / (r->disk * STREAM_SHARE * waiting) : 0;
@@ -68,5 +81,5 @@ void predict_speed(const struct plan_facts *f, struct lr_plan *p) {
     uint64_t load = p->mode == LR_LOAD_MAP ? f->cold : p->pins;
     if (r->disk > 0 || !load)
         p->load_s = START_SECONDS + (double)f->tokenizer / TOKENIZER_RATE +
-                    (load ? (double)load / r->disk : 0) + (double)p->pins / CLEAR_RATE;
+                    (load ? (double)load / r->disk + READERS_SECONDS : 0) + clear_seconds(f, pinned, p->pins);
 }

@@ -196,7 +196,7 @@ static enum lr_status load_units(struct loader *l, size_t i, uint64_t from, uint
     uint64_t begin = disk_superset_begin(file, t->offset + units_bytes(t, from));
     if (begin < t->offset - t->offset % file->align) begin = t->offset - t->offset % file->align;
     while (begin < end) {
-        uint64_t next = end - begin > block ? begin + block : end;
+        uint64_t next = end - begin > block + block / 2 ? begin + block : end; /* no short rest */
         if (l->n == WINDOW) LR_TRY(finish_one(l, err));
         struct read_request *q = &l->requests[(l->first + l->n) % WINDOW];
         *q = (struct read_request){.file = file, .begin = begin, .end = next};

@@ -188,6 +188,45 @@ static void slow_disks_have_wide_chunks(void **state) {
     }
 }
 
+/* Speeds lie between what the rates allow at best and what they give one after the other; a larger chunk is
+ * not slower; pins in many small pages take longer to load than as many bytes in one. */
+static void speeds_follow_the_rates(void **state) {
+    (void)state;
+    enum { TENSORS = 64 };
+    const double product = 30e9, prefill = 300e9, disk = 3e9;
+    struct tensor_record records[TENSORS];
+    struct plan_tensor tensors[TENSORS];
+    uint64_t pinned[TENSORS];
+    for (int i = 0; i < TENSORS; i++) {
+        records[i] = (struct tensor_record){.dtype = LR_BF16, .rank = 2, .shape = {512, 1024}, .bytes = MB};
+        tensors[i] = (struct plan_tensor){&records[i], WEIGHT_LAYER, 0, false};
+    }
+    struct plan_facts f = simple_facts(8 * GB);
+    struct lr_plan p;
+    f.tensors = tensors;
+    f.n_tensors = TENSORS;
+    f.layers = 1;
+    f.page = 4096;
+    f.rates = (struct plan_rates){.disk = disk, .prefill = prefill, .product = product};
+    double token = 64.0 * MB / product, weights = 32.0 * MB, before = 0;
+    for (f.chunk = 1; f.chunk <= 256; f.chunk *= 2) {
+        plan_make(&f, pinned, &p);
+        double seconds = f.chunk / p.prefill_tok_s, many = weights * f.chunk / prefill;
+        assert_true(seconds > fmax(token, many) && seconds < 1.15 * (token + many) + 1e-4);
+        assert_true(p.prefill_tok_s > before);
+        assert_true(p.decode_tok_s < 1 / token && p.decode_tok_s > 0.8 / token);
+        before = p.prefill_tok_s;
+    }
+    f.load = LR_LOAD_STREAM;
+    plan_make(&f, pinned, &p);
+    double small = p.load_s;
+    records[0].shape[0] *= TENSORS;
+    records[0].bytes *= TENSORS;
+    f.n_tensors = 1;
+    plan_make(&f, pinned, &p);
+    assert_true(p.load_s > 64.0 * MB / disk && p.load_s < small);
+}
+
 /* What has to be locked is kept in memory as far as that is allowed; a forced copy is refused beforehand. */
 static void locks_bound_what_is_kept(void **state) {
     (void)state;
@@ -623,6 +662,7 @@ int main(void) {
         cmocka_unit_test(short_addresses_are_named_where_it_streams),
         cmocka_unit_test(locks_bound_what_is_kept),
         cmocka_unit_test(slow_disks_have_wide_chunks),
+        cmocka_unit_test(speeds_follow_the_rates),
         cmocka_unit_test(every_plan_keeps_its_promises),
         cmocka_unit_test(more_memory_reads_less),
         cmocka_unit_test(no_more_is_advised_than_the_machine_has),
