@@ -6,9 +6,6 @@
 /* Seconds for the parts of a token that no rate tells of: norms, attention of a short text, waiting for each
  * other (measured: about 15 us for a layer). */
 #define LAYER_SECONDS 15e-6
-/* The weights of a pass take so much longer than the same products in a block of memory: they are mapped in
- * small pages, and some of the block is found in a cache (measured: 1.04 to 1.15). */
-#define PASS_FACTOR 1.08
 /* Of a prompt's pass: that share of the reading is not hidden by products, and what stands between products
  * takes so much more (measured: chunks of 4 to 256 tokens within 8 %). */
 #define SEEN_SHARE     0.5
@@ -58,7 +55,7 @@ bool predict_disk_is_slower(const struct plan_facts *f, uint64_t streamed, uint3
  * before are multiplied with each token. */
 static double products_seconds(const struct plan_facts *f, double n) {
     const struct plan_rates *r = &f->rates;
-    double layers, head, token = (double)place_pass_bytes(f) * PASS_FACTOR / r->product;
+    double layers, head, token = (double)place_pass_bytes(f) / r->product;
     count_work(f, &layers, &head);
     double many = n > 1 ? (layers * n + head) * BETWEEN_FACTOR / r->prefill + token * SEEN_SHARE : 0;
     return greater(token, many) + LAYER_SECONDS * f->layers;
