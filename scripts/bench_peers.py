@@ -67,10 +67,6 @@ def quant_words(kind):
     return [] if kind == "bf16" else ["--quant", kind]
 
 
-def read_rate(a):
-    return float(subprocess.run([f"{a.build}/tests/bench/bench_read", str(a.threads)], capture_output=True, check=True).stdout)
-
-
 def seconds_to_text(command):
     """From the start of a process to the first byte of its output."""
     begin = time.monotonic()
@@ -98,7 +94,7 @@ def shares(found, read, peak):
 def weights_round(a, kind):
     found = program.answer(llm_run(a, "--bench", "-v", "--json", "--prompt-sizes", str(a.prompt), "--gen-sizes", str(a.tokens), "--repeat", "1",
                                    *quant_words(kind), a.model))
-    read = read_rate(a)
+    read = program.read_rate(a)
     # 8 tokens are before those that --bench makes
     theirs = llama(a, gguf_of(a, kind), "--prompt", a.prompt, "--rewind", 8, "--tokens", a.tokens + 1, "--warm", "--ctx", a.prompt + a.tokens + 8)
     peaks = found["limits"]["multiply_adds_per_s"]
@@ -121,7 +117,7 @@ def start_round(a, _):
 
 
 def mistral_round(a, _):
-    ours = program.answer([*program.greedy(a, a.tokens, *llm_run(a)[1:])])
+    ours = program.answer(program.greedy(a, a.tokens, *llm_run(a)[1:]))
     theirs = program.answer([peers.python(a.venv, "mistral"), f"{peers.HERE}/peer_mistral.py", a.model, "--tokens", str(a.tokens), "--threads", str(a.threads)])
     return {"llm-run": {"decode": ours["timings"]["decode_tok_s"], "load": ours["timings"]["load_s"], "memory": ours["memory"]["peak_rss"] / 1e9},
             "peer": {"decode": theirs["decode_tok_s"], "load": theirs["load_s"], "memory": theirs["peak_rss"] / 1e9}}
