@@ -10,7 +10,7 @@ keeps its quantised weights in --cache-dir. In each round the programs run in tu
 the medians of the rounds, and of the rounds' ratios, which say how many times better llm-run is: more tokens, or less time or memory.
 
   bf16 q8 q4  decode and prefill after a first time that is not counted: llm-run --bench -v, which also tells what a pass reads and multiplies,
-              and the machine's multiply-adds; the rate of memory is tests/bench/bench_read's, read between the two programs
+              and the machine's multiply-adds; the rate of memory is the greatest of what --bench and, before and after it, tests/bench/bench_read saw
   context     the same after --depth tokens (tests/bench/bench_depth: the options after -- are not for it)
   start       llm-run from its start as a process to the first character; llama.cpp from an open interpreter, with as many tokens of prompt
   --mistral   loading, greatest resident memory (mapped weights included) and decoding
@@ -92,9 +92,10 @@ def shares(found, read, peak):
 
 
 def weights_round(a, kind):
+    before = program.read_rate(a)
     found = program.answer(llm_run(a, "--bench", "-v", "--json", "--prompt-sizes", str(a.prompt), "--gen-sizes", str(a.tokens), "--repeat", "1",
                                    *quant_words(kind), a.model))
-    read = program.read_rate(a)
+    read = max(before, program.read_rate(a), found["limits"]["memory_bytes_per_s"] or 0)
     # 8 tokens are before those that --bench makes
     theirs = llama(a, gguf_of(a, kind), "--prompt", a.prompt, "--rewind", 8, "--tokens", a.tokens + 1, "--warm", "--ctx", a.prompt + a.tokens + 8)
     peaks = found["limits"]["multiply_adds_per_s"]

@@ -62,7 +62,7 @@ def made_up(tmp_path):
     program(tmp_path / "venv/bin/python", PEER.format(python=sys.executable, log=str(tmp_path / "calls")))
     for name, part in ("peers.json", ""), ("peers-mistral.json", "mistral"):
         (tmp_path / "venv" / name).write_text(json.dumps(peers.read_lock(part)))
-    program(tmp_path / "build/tests/bench/bench_read", "#!/bin/sh\necho 1000000000\n")
+    program(tmp_path / "build/tests/bench/bench_read", "#!/bin/sh\necho 1000000000000000\n")
     program(tmp_path / "build/tests/bench/bench_depth", '#!/bin/sh\necho \'{"tokens": 4, "prefill_s": 2, "passes": 3, "decode_s": 3}\'\n')
     (tmp_path / "build/llm-run").symlink_to(BINARY)
     (tmp_path / "w.gguf").write_bytes(b"")
