@@ -137,17 +137,23 @@ def make_gguf(a, kind):
         os.rename(f"{wanted}.part", wanted)
 
 
+def warm(a):
+    """All that is read lies in the page cache, where it fits."""
+    ggufs = {gguf_of(a, kind) for kind in ("bf16", "q8", "q4") if kind == "bf16" or kind in a.rows}
+    for path in [*ggufs, *glob.glob(f"{glob.escape(a.model)}/*"), *glob.glob(f"{glob.escape(a.cache_dir)}/*.safetensors")]:
+        if os.path.isfile(path):
+            with open(path, "rb", buffering=0) as f:
+                while f.read(16 << 20):
+                    pass
+
+
 def prepare(a):
-    """Quantised weights of both; then all that is read lies in the page cache. What kernels llm-run takes."""
+    """Quantised weights of both, and all that is read in the page cache; what --bench says of the machine."""
     for kind in {"q8", "q4"} & set(a.rows):
         make_gguf(a, kind)
         if not program.answer(llm_run(a, "--quantize-only", "--json", *quant_words(kind), a.model))["path"]:
             sys.exit(f"bench_peers.py: {a.cache_dir} does not keep quantised weights")
-    for path in {gguf_of(a, kind) for kind in ("bf16", *a.rows) if kind not in ("context", "start", "mistral")} | {
-            *glob.glob(f"{glob.escape(a.model)}/*"), *glob.glob(f"{glob.escape(a.cache_dir)}/*.safetensors")}:
-        with open(path, "rb", buffering=0) as f:
-            while f.read(16 << 20):
-                pass
+    warm(a)
     return program.answer(llm_run(a, "--bench", "--json", "--prompt-sizes", "1", "--gen-sizes", "0", "--repeat", "1", a.model))
 
 
