@@ -7,13 +7,8 @@ In each round the read rate is the best of five passes over 1 GiB by as many thr
 are decoded.
 """
 import argparse
-import subprocess
 
 import program
-
-
-def read_rate(a):
-    return float(subprocess.run([f"{a.build}/tests/bench/bench_read", str(a.threads)], capture_output=True, check=True).stdout)
 
 
 def show(a, per_token, reads, runs):
@@ -36,7 +31,7 @@ def main():
     a = program.options(p)
     per_token = program.bytes_per_token(program.info(a))
     command = program.greedy(a, a.tokens, "-T", str(a.threads), *a.more)
-    rounds = [(read_rate(a), program.answer(command)) for _ in range(a.runs)]
+    rounds = [(program.read_rate(a), program.answer(command)) for _ in range(a.runs)]
     show(a, per_token, *zip(*rounds))
 
 

@@ -35,3 +35,8 @@ def bytes_per_token(found):
     """What each pass reads, of what info() found: an embedding that is not the head too is read by the row."""
     spared = 0 if found["tied_head"] else found["weight_bytes"] * found["vocab"] * found["dim"] // found["parameters"]
     return found["weight_bytes"] - spared
+
+
+def read_rate(a):
+    """Bytes of memory a second that a.threads threads read."""
+    return float(subprocess.run([f"{a.build}/tests/bench/bench_read", str(a.threads)], capture_output=True, check=True).stdout)
