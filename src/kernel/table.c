@@ -7,6 +7,7 @@
 #define KERNEL_FUNCTIONS(isa, fit, quant)                                                                    \
     .widen[LR_F32] = widen_f32_##isa, .widen[LR_F16] = widen_f16_##isa, .widen[LR_BF16] = widen_bf16_##isa,  \
     .dot[LR_F32] = dot_f32_##isa, .dot[LR_F16] = dot_f16_##isa, .dot[LR_BF16] = dot_bf16_##isa,              \
+    .dequantise[LR_F8_E4M3] = dequantise_e4m3_##isa, .dequantise[LR_F8_E5M2] = dequantise_e5m2_##isa,        \
     .quantise[QUANT_Q8] = quantise_q8_##fit, .quantise[QUANT_Q4] = quantise_q4_##fit,                        \
     .quant_x = quant_x_##quant, .quant_dot[QUANT_Q8] = quant_dot_q8_##quant,                                 \
     .quant_dot[QUANT_Q4] = quant_dot_q4_##quant, .quant_precise = quant_precise_##quant,                     \
@@ -45,6 +46,8 @@ static const struct kernel_table avx512bf16 = {.name = "avx512bf16",
                                                .peak[PEAK_INT8] = peak_int8_avx512,
                                                .peak[PEAK_BF16] = peak_bf16_avx512,
                                                .prepare[LR_BF16] = prepare_bf16_avx512bf16,
+                                               .prepare[LR_F8_E4M3] = prepare_bf16_avx512bf16,
+                                               .prepare[LR_F8_E5M2] = prepare_bf16_avx512bf16,
                                                .dot_prepared[LR_BF16] = dot_prepared_bf16_avx512bf16,
                                                .blas_from = KERNEL_BLAS_NEVER};
 #define X86_TABLE(isa) &isa

@@ -8,6 +8,7 @@
 #define KERNEL_DECLARE(isa)                                                                                  \
     kernel_widen_fn widen_f32_##isa, widen_f16_##isa, widen_bf16_##isa;                                      \
     kernel_dot_fn dot_f32_##isa, dot_f16_##isa, dot_bf16_##isa;                                              \
+    kernel_dequantise_fn dequantise_e4m3_##isa, dequantise_e5m2_##isa;                                       \
     kernel_quantise_fn quantise_q8_##isa, quantise_q4_##isa;                                                 \
     kernel_rms_norm_fn rms_norm_##isa;                                                                       \
     kernel_rope_fn rope_##isa;                                                                               \

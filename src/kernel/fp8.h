@@ -1,0 +1,15 @@
+/* fp8.h - products of fp8 weights, for kernel/matmul.c: some rows at a time are dequantised into a panel that
+ * stays in the cache, and multiplied from there. So a product is, to the last bit, that of f32 weights (or,
+ * of prepared activations, of these rounded to bf16), for every number of activations. */
+#ifndef LR_KERNEL_FP8_H
+#define LR_KERNEL_FP8_H
+
+#include "kernel/kernel.h"
+
+/* Floats of a thread's panel for rows of up to `cols` elements. */
+size_t fp8_panel(uint64_t cols);
+/* out[m * ld_out + r] = x[m, :] . w[first + r, :] for `n` rows, with the thread's panel of `m`. */
+void fp8_rows(const struct matmul *m, uint32_t thread, const struct tensor_view *w, size_t first, size_t n,
+              const struct matmul_input *in, float *out, size_t ld_out);
+
+#endif
