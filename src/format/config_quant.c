@@ -80,7 +80,8 @@ static void read_groups(struct json groups, struct fp8_config *out) {
 
 void config_read_fp8(const struct config_file *f, struct fp8_config *out) {
     const struct json objects[] = {f->root, f->text};
-    *out = (struct fp8_config){false, CONFIG_FP8_BLOCK, CONFIG_FP8_BLOCK};
+    out->stated = false;
+    out->block_rows = out->block_cols = CONFIG_FP8_BLOCK;
     for (size_t i = 0; i < KEYS * 2; i++) {
         struct json q = json_get(objects[i / KEYS], keys[i % KEYS]);
         if (!json_present(q)) continue;

@@ -1,10 +1,14 @@
 #include "kernel/fp8.h"
 
-/* Many activations take as many rows as there is room for, in whole tiles; one, which passes over each row
- * once, few that it finds in the nearest cache. */
-#define PANEL_FLOATS  (256u << 10)
-#define PANEL_ROWS    12u
-#define DECODE_FLOATS (8u << 10)
+/* Rows are taken in whole tiles where there is room for some. */
+#define PANEL_FLOATS (96u << 10)
+#define PANEL_ROWS   12u
+
+static const struct tensor_scales *scales_of(const struct tensor_view *w) {
+    static const float one = 1;
+    static const struct tensor_scales none = {&one, UINT64_MAX, UINT64_MAX, 1};
+    return w->scales ? w->scales : &none;
+}
 
 void tensor_widen(const struct kernel_table *kernels, const struct tensor_view *w, uint64_t row, uint64_t col,
                   size_t n, float *out) {
@@ -13,9 +17,7 @@ void tensor_widen(const struct kernel_table *kernels, const struct tensor_view *
         kernels->widen[w->dtype](src, out, n);
         return;
     }
-    static const float one = 1;
-    static const struct tensor_scales none = {&one, UINT64_MAX, UINT64_MAX, 1};
-    const struct tensor_scales *s = w->scales ? w->scales : &none;
+    const struct tensor_scales *s = scales_of(w);
     const float *scale = s->values + (w->first + row) / s->block_rows * s->across;
     for (size_t at = 0; at < n;) {
         uint64_t block = (col + at) / s->block_cols, left = s->block_cols - (col + at) % s->block_cols;
@@ -52,16 +54,29 @@ static void multiply_rounded(const struct kernel_table *t, const struct tensor_v
 
 /* Rows that are in the panel at once; rounded to bf16 they take no more than as f32, with the floats of the
  * first, from two rows on, and one is well below the panel's end. */
-static size_t rows_at_once(const struct matmul *m, const struct matmul_input *in, size_t k) {
-    size_t floats = in->n_x == 1 ? DECODE_FLOATS : m->panel, rows = k ? floats / k : floats;
+static size_t rows_at_once(const struct matmul *m, size_t k) {
+    size_t rows = k ? m->panel / k : m->panel;
     if (rows > PANEL_ROWS) rows -= rows % PANEL_ROWS;
     return rows ? rows : 1;
 }
 
+/* In the registers; false where there is no such way. */
+static bool one_activation(const struct kernel_table *t, const struct tensor_view *w, size_t first, size_t n,
+                           const struct matmul_input *in, float *out) {
+    kernel_fp8_dot_fn *dot = in->prepared ? t->dot_fp8_prepared[w->dtype] : t->dot_fp8[w->dtype];
+    struct tensor_view scaled = *w;
+    scaled.scales = scales_of(w);
+    if (!dot || (scaled.scales->block_cols % KERNEL_FP8_STEP && scaled.scales->block_cols < w->cols))
+        return false;
+    dot(&scaled, first, n, in->prepared ? in->prepared : in->x, out);
+    return true;
+}
+
 void fp8_rows(const struct matmul *m, uint32_t thread, const struct tensor_view *w, size_t first, size_t n,
               const struct matmul_input *in, float *out, size_t ld_out) {
+    if (in->n_x == 1 && one_activation(m->kernels, w, first, n, in, out)) return;
     float *panel = m->panels + (size_t)thread * m->panel;
-    size_t most = rows_at_once(m, in, w->cols);
+    size_t most = rows_at_once(m, w->cols);
     for (size_t at = 0; at < n; at += most) {
         size_t rows = n - at < most ? n - at : most;
         if (in->prepared)

@@ -59,26 +59,6 @@ static ALWAYS_INLINE void widen(enum lr_dtype dtype, const char *src, float *out
     for (; i + VEC <= n; i += VEC) vec_store(out + i, weight(dtype, src + i * size));
     if (i < n) vec_store_part(out + i, weight_part(dtype, src + i * size, n - i), n - i);
 }
-
-/* fp8. The words give e4m3 2^-8 fold, as it stands in an f16; the scale makes up for that, exactly. */
-static ALWAYS_INLINE vec fp8(enum lr_dtype dtype, const char *p) {
-    return dtype == LR_F8_E4M3 ? vec_e4m3(p) : vec_e5m2(p);
-}
-static ALWAYS_INLINE void dequantise(enum lr_dtype dtype, const char *src, float scale, float *out,
-                                     size_t n) {
-    const vec times = vec_all(dtype == LR_F8_E4M3 ? scale * 256 : scale);
-    size_t i = 0;
-    for (; i + 64 <= n; i += 64) {
-        fetch_ahead(src + i, DECODE_AHEAD);
-#pragma GCC unroll 8
-        for (size_t u = i; u < i + 64; u += VEC) vec_store(out + u, vec_mul(fp8(dtype, src + u), times));
-    }
-    for (; i + VEC <= n; i += VEC) vec_store(out + i, vec_mul(fp8(dtype, src + i), times));
-    if (i == n) return;
-    char last[VEC] = {0};
-    memcpy(last, src + i, n - i);
-    vec_store_part(out + i, vec_mul(fp8(dtype, last), times), n - i);
-}
 #endif
 
 /* What a product is asked for. */
@@ -291,10 +271,4 @@ void KERNEL_NAME(dot_prepared_bf16)(const void *w, size_t rows, size_t k, const 
 DEFINE_DTYPE(f32, LR_F32)
 DEFINE_DTYPE(f16, LR_F16)
 DEFINE_DTYPE(bf16, LR_BF16)
-#define DEFINE_FP8(label, dtype)                                                                             \
-    void KERNEL_NAME(dequantise_##label)(const void *src, float scale, float *out, size_t n) {               \
-        dequantise(dtype, src, scale, out, n);                                                               \
-    }
-DEFINE_FP8(e4m3, LR_F8_E4M3)
-DEFINE_FP8(e5m2, LR_F8_E5M2)
 #endif
