@@ -1,7 +1,7 @@
 #include "kernel/fp8.h"
 
 /* Rows are taken in whole tiles where there is room for some. */
-#define PANEL_FLOATS (96u << 10)
+#define PANEL_FLOATS (256u << 10)
 #define PANEL_ROWS   12u
 
 static const struct tensor_scales *scales_of(const struct tensor_view *w) {

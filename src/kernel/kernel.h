@@ -183,7 +183,7 @@ struct matmul {
 enum lr_status matmul_open(const struct kernel_table *kernels, struct threads *threads, enum matmul_mode mode,
                            bool precise, struct matmul *out, struct lr_error *err);
 void matmul_close(struct matmul *m);
-/* Takes the memory, 384 KiB a thread or somewhat more, that native products with fp8 matrices of up to
+/* Takes the memory, a mebibyte a thread or somewhat more, that native products with fp8 matrices of up to
  * `cols` columns need, touched; 0: gives it back. */
 enum lr_status matmul_take_panels(struct matmul *m, uint64_t cols, struct lr_error *err);
 /* Bytes that matmul_open takes for `threads`: panels and OpenBLAS's own buffers. */
