@@ -3,6 +3,19 @@
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True)
+class Fp8:
+    """How a case's matrices are kept in fp8."""
+
+    block: tuple  # rows and columns that share a scale; 0: all
+    dtype: str = "F8_E4M3"
+    scale: str = "_scale_inv"  # put behind the matrix's name
+    scale_dtype: str = "F32"
+    flat: bool = False  # scales as a vector, or one as a scalar
+    keep: tuple = ("lm_head", "embed_tokens")  # parts of the names of matrices that stay in the case's dtype
+    input_scale: bool = False  # a scale of activations beside each matrix
+
+
 @dataclass
 class Case:
     name: str
@@ -14,6 +27,7 @@ class Case:
     prefix: str = "model."  # of the tensors but lm_head
     head: str = "lm_head.weight"  # name of the head in the file
     write: str = "as tied"  # which of the two matrices: "as tied", "head only", "both"
+    fp8: Fp8 | None = None
     shards: int = 1
     index: bool = True
     header_mod: int = 0  # header length modulo 8
@@ -130,6 +144,18 @@ def untied(c, t):
     """The tied head turned round: another matrix than the embedding."""
     c["tie_word_embeddings"] = False
     t["lm_head.weight"] = t["model.embed_tokens.weight"].flip(0)
+
+
+def halved(part, rows, cols):
+    """A corner of these matrices halved, as if the scale of that block were another."""
+
+    def change(c, t):
+        for key in t:
+            if part in key:
+                t[key] = t[key].clone()
+                t[key][:rows, :cols] /= 2
+
+    return change
 
 
 NO_ROPE = rope(None)

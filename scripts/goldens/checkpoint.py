@@ -4,7 +4,7 @@ import random
 
 import torch
 
-from . import files
+from . import files, fp8
 
 TORCH = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 SIZES = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8}
@@ -16,8 +16,9 @@ def dtype_of(case, name):
     return "F32" if name.endswith("norm.weight") else "F16" if "embed_tokens" in name else "BF16"
 
 
-def rounded(x, dtype):
-    return x.to(TORCH[dtype]).float()
+def rounded(case, name, x):
+    """What the file's numbers are as float32."""
+    return fp8.rounded(case.fp8, x) if fp8.is_kept(case, name, x) else x.to(TORCH[dtype_of(case, name)]).float()
 
 
 def raw(x, dtype):
@@ -35,6 +36,9 @@ def file_tensors(case, tensors):
     out = []
     for name, value in chosen.items():
         in_file = case.head if name == "lm_head.weight" else case.prefix + name.removeprefix("model.")
+        if fp8.is_kept(case, name, value):
+            out += fp8.file_tensors(case.fp8, in_file, value)
+            continue
         dtype = dtype_of(case, name)
         out.append((in_file, dtype, tuple(value.shape), raw(value, dtype)))
     return out + [extra_tensor(*e) for e in case.extras]

@@ -8,6 +8,7 @@ import venv
 MODELS = {
     "torch": "2.15.0",
     "transformers": "5.23.0",
+    "accelerate": "1.15.0",  # transformers asks for it where weights are fp8
     "tokenizers": "0.23.3",
     "safetensors": "0.8.0",
     "numpy": "2.4.6",

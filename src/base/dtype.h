@@ -44,6 +44,10 @@ const char *lr_dtype_name(enum lr_dtype dtype);
 unsigned lr_dtype_bits(enum lr_dtype dtype);
 /* Bytes of one element of a dtype of whole bytes. */
 size_t lr_dtype_size(enum lr_dtype dtype);
+/* The fp8 kinds that are run: e4m3 (no infinities, one NaN of each sign) and e5m2 (as IEEE has them). */
+static inline bool lr_dtype_is_fp8(enum lr_dtype dtype) {
+    return dtype == LR_F8_E4M3 || dtype == LR_F8_E5M2;
+}
 /* The dtype of a safetensors name; false when it is not known. */
 bool lr_dtype_parse(struct lr_str name, enum lr_dtype *out);
 /* The name as in the project's own lines: "bf16", "f32". */

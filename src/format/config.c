@@ -8,22 +8,6 @@
 
 /* ---- opening */
 
-static enum lr_status refuse_quantised(struct json object, struct lr_error *err) {
-    static const char *const keys[] = {"quantization_config", "compression_config"};
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        struct json q = json_get(object, keys[i]);
-        struct lr_str method = LR_STR("unknown");
-        if (!json_present(q)) continue;
-        json_str(json_get(q, "quant_method"), &method);
-        method = lr_str_cut(method, 60);
-        return lr_fail(err, LR_EMODEL,
-                       "%s: the weights are quantised (%s, method '%.*s'), which is not supported: use the "
-                       "model's f32, f16 or bf16 files",
-                       json_name(object.doc), keys[i], LR_STR_ARGS(method));
-    }
-    return LR_OK;
-}
-
 static enum lr_status refuse_encoder(struct json object, struct lr_error *err) {
     bool encoder = false;
     LR_TRY(json_read_bool(object, "is_encoder_decoder", &encoder, err));
@@ -39,8 +23,8 @@ static enum lr_status examine(struct config_file *f, struct lr_error *err) {
     struct json text = json_get(f->root, "text_config");
     if (json_present(text)) f->text = text;
     if (json_kind(f->text) != JSON_OBJECT) return json_fail(text, "text_config", "an object", err);
-    LR_TRY(refuse_quantised(f->root, err));
-    LR_TRY(refuse_quantised(f->text, err));
+    LR_TRY(config_check_quantised(f->root, err));
+    LR_TRY(config_check_quantised(f->text, err));
     LR_TRY(refuse_encoder(f->root, err));
     f->model_type = f->architecture = LR_STR("");
     LR_TRY(json_read_str(f->root, "model_type", &f->model_type, err));
@@ -235,6 +219,7 @@ enum lr_status config_read(const struct config_file *f, struct model_config *c, 
     LR_TRY(read_activation(f->text, c, err));
     LR_TRY(read_tied(f, c, err));
     read_dtype(f, c);
+    config_read_fp8(f, &c->fp8);
     LR_TRY(json_read_bool(f->text, "attention_bias", &c->attention_bias, err));
     LR_TRY(json_read_bool(f->text, "mlp_bias", &c->mlp_bias, err));
     LR_TRY(json_read_bool(f->text, "use_sliding_window", &c->use_sliding_window, err));

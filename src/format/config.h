@@ -30,6 +30,14 @@ struct rope_config {
 
 enum activation_kind { ACT_SILU, ACT_GELU, ACT_GELU_TANH, ACT_RELU };
 
+/* Weights in fp8, but for modules that the file's dtypes tell: one scale for each block of so many rows and
+ * columns, where there are not as many scales as rows, or one. */
+struct fp8_config {
+    bool stated;
+    uint32_t block_rows, block_cols;
+};
+#define CONFIG_FP8_BLOCK 128u /* each way, where nothing is said */
+
 /* What a decoder's config says, in the words of config.json. The families fill it with their defaults first.
  */
 struct model_config {
@@ -48,6 +56,7 @@ struct model_config {
     bool has_layer_types;
     struct rope_config rope;
     enum lr_dtype dtype; /* what the weights are said to be in; the files' own dtypes count */
+    struct fp8_config fp8;
     uint32_t eos_ids[CONFIG_MAX_EOS], n_eos, bos_id; /* bos: CONFIG_UNSET = none */
 };
 
@@ -59,8 +68,8 @@ struct config_file {
     struct lr_str model_type;   /* of `text` when it has one, else of `root` */
     struct lr_str architecture; /* architectures[0]; empty when absent */
 };
-/* Opens, and refuses by name what no family runs: a `quantization_config`, an encoder-decoder. Does not know
- * which families exist. */
+/* Opens, and refuses by name what no family runs: a `quantization_config` but fp8, an encoder-decoder. Does
+ * not know which families exist. */
 enum lr_status config_open(const char *path, struct config_file *out, struct lr_error *err);
 enum lr_status config_parse_text(const char *text, size_t len, const char *name, struct config_file *out,
                                  struct lr_error *err);

@@ -150,7 +150,7 @@ void blas_rows(const struct blas *b, uint32_t thread, const struct tensor_view *
     const float *rows = (const float *)(const void *)from;
     if (w->dtype != LR_F32 || (uintptr_t)from % sizeof(float) != 0) {
         float *panel = b->panels + (size_t)thread * PANEL_FLOATS;
-        b->kernels->widen[w->dtype](from, panel, n * k);
+        for (size_t r = 0; r < n; r++) tensor_widen(b->kernels, w, first + r, 0, k, panel + r * k);
         rows = panel;
     }
     b->sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n_x, (int)n, (int)k, 1.0f, x, (int)k, rows, (int)k,

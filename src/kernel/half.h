@@ -1,5 +1,6 @@
-/* half.h - one f16 or bf16 element to f32 and back, in plain integer arithmetic: for the scalar kernels and
- * for the tails of the others. No branches, so that compilers turn loops over them into vector code. */
+/* half.h - one f16, bf16 or fp8 element to f32, and f16 back, in plain integer arithmetic: for the scalar
+ * kernels and for the tails of the others. No branches, so that compilers turn loops over them into vector
+ * code. */
 #ifndef LR_KERNEL_HALF_H
 #define LR_KERNEL_HALF_H
 
@@ -30,6 +31,19 @@ static inline float float_of_f16(uint16_t h) {
     if (magnitude < 1u << 23) bits = bits_of_float(subnormal);
     if (magnitude >= 31u << 23) bits = magnitude | 0x7F800000; /* infinity or NaN */
     return float_of_bits(bits | sign);
+}
+
+/* Exact. The element's bits stand in an f16 of the same sign and fraction, whose exponent counts from 8
+ * lower; adding one to the last place of what is all ones carries into the f16's exponent, which makes it
+ * NaN. */
+static inline float float_of_e4m3(uint8_t b) {
+    uint32_t magnitude = (uint32_t)(b & 0x7F) << 7, carry = (magnitude + 0x80) & 0x4000;
+    return float_of_f16((uint16_t)((uint32_t)(b & 0x80) << 8 | magnitude | carry)) * 256.0f;
+}
+
+/* The upper half of an f16. */
+static inline float float_of_e5m2(uint8_t b) {
+    return float_of_f16((uint16_t)(b << 8));
 }
 
 /* Rounds to nearest, ties to even; what is too large becomes infinity, a NaN stays one. */

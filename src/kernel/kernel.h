@@ -14,15 +14,27 @@
 #include "kernel/quant.h"
 #include "sys/threads.h"
 
+/* The scales of an fp8 matrix: one for each block of block_rows x block_cols, cut off where the matrix ends.
+ * A weight is its element as f32 times the scale, rounded once. Magnitudes below KERNEL_MOST_SCALE. */
+struct tensor_scales {
+    const float *values; /* [rows of blocks, across] */
+    uint64_t block_rows, block_cols, across;
+};
+#define KERNEL_MOST_SCALE 0x1p100f
+
 /* A weight matrix where it lies: row-major, rows = output features, cols = input features. */
 struct tensor_view {
     const void *data; /* [rows, cols] of dtype, any alignment */
     enum lr_dtype dtype;
     uint64_t rows, cols;
+    const struct tensor_scales *scales; /* of the matrix that this is a part of; NULL: all are 1 */
+    uint64_t first;                     /* the row of that matrix that is the first here */
 };
 
 /* Row `row` of a matrix (an embedding), widened: out [cols]. */
 typedef void kernel_widen_fn(const void *src, float *out, size_t n);
+/* fp8 elements: out = f32 of each times scale, rounded once; every instruction set gives the same bits. */
+typedef void kernel_dequantise_fn(const void *src, float scale, float *out, size_t n);
 /* out[m * ld_out + r] = sum_k x[m, k] * w[r, k] for m in [0, n_x) and the `rows` weight rows that begin at
  * `w` (stride k elements). x [n_x, k] with row stride ld_x, f32. */
 typedef void kernel_dot_fn(const void *w, size_t rows, size_t k, const float *x, size_t ld_x, size_t n_x,
@@ -45,6 +57,12 @@ typedef void kernel_prepare_fn(const float *x, size_t k, void *out);
 /* As kernel_dot_fn, of prepared activations x [n_x]. */
 typedef void kernel_dot_prepared_fn(const void *w, size_t rows, size_t k, const void *x, size_t n_x,
                                     float *out, size_t ld_out);
+/* Rows [first, first + n) of an fp8 matrix, which has scales, with one activation x: f32, or prepared. To the
+ * last bit the f32 product of the dequantised weights, or that of these rounded to bf16. A block of scales
+ * is a multiple of KERNEL_FP8_STEP columns, or all. out [n]. */
+#define KERNEL_FP8_STEP 32u
+typedef void kernel_fp8_dot_fn(const struct tensor_view *w, size_t first, size_t n, const void *x,
+                               float *out);
 /* How a KV cache element is written and read; q8: int8, each KV_GROUP of a head with a scale (kernel/kv.h).
  */
 enum kv_type { KV_F32, KV_F16, KV_Q8 };
@@ -113,8 +131,10 @@ struct kernel_table {
     const char *name;                       /* "generic", "neon", "avx2", "avx512" */
     kernel_widen_fn *widen[LR_DTYPE_COUNT]; /* NULL where the dtype is not supported */
     kernel_dot_fn *dot[LR_DTYPE_COUNT];
-    kernel_prepare_fn *prepare[LR_DTYPE_COUNT]; /* both NULL where products of that dtype are precise */
+    kernel_dequantise_fn *dequantise[LR_DTYPE_COUNT]; /* of fp8, which has neither of the two above */
+    kernel_prepare_fn *prepare[LR_DTYPE_COUNT];       /* both NULL where products of that dtype are precise */
     kernel_dot_prepared_fn *dot_prepared[LR_DTYPE_COUNT];
+    kernel_fp8_dot_fn *dot_fp8[LR_DTYPE_COUNT], *dot_fp8_prepared[LR_DTYPE_COUNT]; /* NULL: there is none */
     kernel_quantise_fn *quantise[QUANT_FORMATS];
     kernel_quant_x_fn *quant_x;
     kernel_quant_dot_fn *quant_dot[QUANT_FORMATS];
@@ -141,14 +161,20 @@ struct kernel_table {
 enum lr_status kernel_select(uint32_t features, const char *isa, const struct kernel_table **out,
                              struct lr_error *err);
 
+/* Elements [col, col + n) of a row of a matrix that is not of our own formats, as f32: out [n]. */
+void tensor_widen(const struct kernel_table *kernels, const struct tensor_view *w, uint64_t row, uint64_t col,
+                  size_t n, float *out);
+
 /* How products are done; one for an engine. */
 enum matmul_mode { MATMUL_AUTO, MATMUL_NATIVE, MATMUL_BLAS };
 struct matmul {
     const struct kernel_table *kernels;
     struct threads *threads;
     enum matmul_mode mode;
-    bool precise; /* no products of reduced precision */
-    void *blas;   /* per-thread panels for kernel/blas.c; NULL where all products are native */
+    bool precise;  /* no products of reduced precision */
+    void *blas;    /* per-thread panels for kernel/blas.c; NULL where all products are native */
+    float *panels; /* [threads, panel] for kernel/fp8.c; NULL where no weights are fp8 */
+    size_t panel;
 };
 
 /* Prepares: with blas, and with auto where `kernels` are ever slower than it, loads OpenBLAS, allocates the
@@ -157,6 +183,9 @@ struct matmul {
 enum lr_status matmul_open(const struct kernel_table *kernels, struct threads *threads, enum matmul_mode mode,
                            bool precise, struct matmul *out, struct lr_error *err);
 void matmul_close(struct matmul *m);
+/* Takes the memory, a mebibyte a thread or somewhat more, that native products with fp8 matrices of up to
+ * `cols` columns need, touched; 0: gives it back. */
+enum lr_status matmul_take_panels(struct matmul *m, uint64_t cols, struct lr_error *err);
 /* Bytes that matmul_open takes for `threads`: panels and OpenBLAS's own buffers. */
 uint64_t matmul_memory(const struct kernel_table *kernels, enum matmul_mode mode, uint32_t threads);
 

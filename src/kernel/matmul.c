@@ -1,5 +1,7 @@
 /* Matrix products over all threads: native dot products or OpenBLAS, row pieces handed out one by one. */
+#include "base/mem.h"
 #include "kernel/blas.h"
+#include "kernel/fp8.h"
 
 /* A task reads about this many bytes of weights: enough to hide the handing out, and few enough to stay in
  * the second-level cache while all activations pass over them. One activation reads them once: long pieces
@@ -37,7 +39,21 @@ enum lr_status matmul_open(const struct kernel_table *kernels, struct threads *t
     return LR_OK;
 }
 
+enum lr_status matmul_take_panels(struct matmul *m, uint64_t cols, struct lr_error *err) {
+    lr_free(m->panels);
+    m->panels = NULL;
+    m->panel = 0;
+    if (!cols) return LR_OK;
+    size_t panel = fp8_panel(cols), size = panel * sizeof(float) * threads_count(m->threads);
+    m->panels = lr_malloc(size);
+    if (!m->panels) return lr_fail_memory(err, "panels for fp8 weights", size);
+    memset(m->panels, 0, size);
+    m->panel = panel;
+    return LR_OK;
+}
+
 void matmul_close(struct matmul *m) {
+    lr_free(m->panels);
     blas_close(m->blas);
     *m = (struct matmul){0};
 }
@@ -145,13 +161,15 @@ static void run_quantised(const struct product *p, enum quant_format format, siz
                                      p->ld_out);
 }
 
-static void run_native(const struct product *p, size_t first, size_t n) {
+static void run_native(const struct product *p, size_t first, size_t n, uint32_t thread) {
     const struct tensor_view *w = p->w;
     const struct kernel_table *t = p->m->kernels;
     const char *rows = (const char *)w->data + first * w->cols * lr_dtype_size(w->dtype);
     enum quant_format format;
     if (quant_format_of(w->dtype, &format))
         run_quantised(p, format, first, n);
+    else if (lr_dtype_is_fp8(w->dtype))
+        fp8_rows(p->m, thread, w, first, n, p->in, p->out + first, p->ld_out);
     else if (p->in->prepared)
         t->dot_prepared[w->dtype](rows, n, w->cols, p->in->prepared, p->in->n_x, p->out + first, p->ld_out);
     else
@@ -165,7 +183,7 @@ static void run_piece(void *ctx, uint32_t task, uint32_t thread) {
     if (p->blas)
         blas_rows(p->m->blas, thread, w, first, n, p->in->x, p->in->n_x, p->out, p->ld_out);
     else
-        run_native(p, first, n);
+        run_native(p, first, n, thread);
     if (p->bias) add_bias(p, first, n);
 }
 

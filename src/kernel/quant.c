@@ -77,8 +77,7 @@ static enum lr_status fill_tile(const struct kernel_table *kernels, const struct
         uint64_t row = group * QUANT_ROWS + r;
         size_t have = row < w->rows ? n : 0;
         if (have) {
-            const char *from = (const char *)w->data + (row * w->cols + col) * lr_dtype_size(w->dtype);
-            kernels->widen[w->dtype](from, x, n);
+            tensor_widen(kernels, w, row, col, n, x);
             if (too_large(x, n)) return refuse_element(x, n, row, col, err);
         }
         for (size_t k = have; k < CHUNK; k++) x[k] = 0;

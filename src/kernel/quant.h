@@ -128,8 +128,8 @@ const char *quant_name(enum quant_format format); /* "q8", "q4" */
 bool quant_group_bytes(enum quant_format format, uint64_t cols, uint64_t *out);
 bool quant_bytes(enum quant_format format, uint64_t rows, uint64_t cols, uint64_t *out);
 
-/* Quantises groups [first, first + count) of `w` (f32, f16 or bf16) to `out`, where group `first` begins;
- * the bytes do not depend on how groups are dealt out to calls. LR_EMODEL, with row and column, at an
+/* Quantises groups [first, first + count) of `w` (f32, f16, bf16 or fp8) to `out`, where group `first`
+ * begins; the bytes do not depend on how groups are dealt out to calls. LR_EMODEL, with row and column, at an
  * element that is not finite or too large (2^127): the caller puts the tensor's name before it. */
 struct tensor_view;
 struct kernel_table;

@@ -7,6 +7,7 @@
 #define KERNEL_FUNCTIONS(isa, fit, quant)                                                                    \
     .widen[LR_F32] = widen_f32_##isa, .widen[LR_F16] = widen_f16_##isa, .widen[LR_BF16] = widen_bf16_##isa,  \
     .dot[LR_F32] = dot_f32_##isa, .dot[LR_F16] = dot_f16_##isa, .dot[LR_BF16] = dot_bf16_##isa,              \
+    .dequantise[LR_F8_E4M3] = dequantise_e4m3_##isa, .dequantise[LR_F8_E5M2] = dequantise_e5m2_##isa,        \
     .quantise[QUANT_Q8] = quantise_q8_##fit, .quantise[QUANT_Q4] = quantise_q4_##fit,                        \
     .quant_x = quant_x_##quant, .quant_dot[QUANT_Q8] = quant_dot_q8_##quant,                                 \
     .quant_dot[QUANT_Q4] = quant_dot_q4_##quant, .quant_precise = quant_precise_##quant,                     \
@@ -14,6 +15,8 @@
     .gelu_tanh_mul = gelu_tanh_mul_##isa, .relu_mul = relu_mul_##isa, .add = add_##isa, .exp = exp_##isa,    \
     .store_f16 = store_f16_##isa, .attention = attention_##isa, .merge = merge_##isa,                        \
     .finish = finish_##isa, .read = read_##isa, .peak[PEAK_F32] = peak_f32_##isa
+
+#define KERNEL_FP8(isa) .dot_fp8[LR_F8_E4M3] = dot_e4m3_##isa, .dot_fp8[LR_F8_E5M2] = dot_e5m2_##isa
 
 /* Where OpenBLAS 0.3.21 is 10 % faster than our own products, on one core of a Zen 5 (tests/bench/bench_dot,
  * GFLOPS with [2048, 2048] and 8, 32, 128, 512 activations):
@@ -28,23 +31,32 @@ static const struct kernel_table generic = {
     .name = "generic", KERNEL_FUNCTIONS(generic, generic, generic), .blas_from = 4};
 #if defined(__x86_64__)
 static const struct kernel_table avx2 = {
-    .name = "avx2", KERNEL_FUNCTIONS(avx2, avx2, avx2), .blas_from = KERNEL_BLAS_NEVER};
+    .name = "avx2", KERNEL_FUNCTIONS(avx2, avx2, avx2), KERNEL_FP8(avx2), .blas_from = KERNEL_BLAS_NEVER};
 static const struct kernel_table avxvnni = {.name = "avxvnni",
                                             KERNEL_FUNCTIONS(avx2, avx2, avxvnni),
+                                            KERNEL_FP8(avx2),
                                             .peak[PEAK_INT8] = peak_int8_avx2,
                                             .blas_from = KERNEL_BLAS_NEVER};
-static const struct kernel_table avx512 = {
-    .name = "avx512", KERNEL_FUNCTIONS(avx512, avx512, avx2), .blas_from = KERNEL_BLAS_NEVER};
+static const struct kernel_table avx512 = {.name = "avx512",
+                                           KERNEL_FUNCTIONS(avx512, avx512, avx2),
+                                           KERNEL_FP8(avx512),
+                                           .blas_from = KERNEL_BLAS_NEVER};
 static const struct kernel_table avx512vnni = {.name = "avx512vnni",
                                                KERNEL_FUNCTIONS(avx512, avx512, avx512vnni),
+                                               KERNEL_FP8(avx512),
                                                .peak[PEAK_INT8] = peak_int8_avx512,
                                                .blas_from = KERNEL_BLAS_NEVER};
 /* Of bf16 weights and activations two in each lane are multiplied and added at once. */
 static const struct kernel_table avx512bf16 = {.name = "avx512bf16",
                                                KERNEL_FUNCTIONS(avx512, avx512, avx512vnni),
+                                               KERNEL_FP8(avx512),
                                                .peak[PEAK_INT8] = peak_int8_avx512,
                                                .peak[PEAK_BF16] = peak_bf16_avx512,
                                                .prepare[LR_BF16] = prepare_bf16_avx512bf16,
+                                               .prepare[LR_F8_E4M3] = prepare_bf16_avx512bf16,
+                                               .prepare[LR_F8_E5M2] = prepare_bf16_avx512bf16,
+                                               .dot_fp8_prepared[LR_F8_E4M3] = dot_e4m3_avx512bf16,
+                                               .dot_fp8_prepared[LR_F8_E5M2] = dot_e5m2_avx512bf16,
                                                .dot_prepared[LR_BF16] = dot_prepared_bf16_avx512bf16,
                                                .blas_from = KERNEL_BLAS_NEVER};
 #define X86_TABLE(isa) &isa
@@ -52,8 +64,10 @@ static const struct kernel_table avx512bf16 = {.name = "avx512bf16",
 #define X86_TABLE(isa) NULL
 #endif
 #if defined(__aarch64__)
-static const struct kernel_table neon = {
-    .name = "neon", KERNEL_FUNCTIONS(neon, generic, generic), .blas_from = KERNEL_BLAS_NEVER};
+static const struct kernel_table neon = {.name = "neon",
+                                         KERNEL_FUNCTIONS(neon, generic, generic),
+                                         KERNEL_FP8(neon),
+                                         .blas_from = KERNEL_BLAS_NEVER};
 #define ARM_TABLE(isa) &isa
 #else
 #define ARM_TABLE(isa) NULL

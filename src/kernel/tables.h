@@ -8,6 +8,7 @@
 #define KERNEL_DECLARE(isa)                                                                                  \
     kernel_widen_fn widen_f32_##isa, widen_f16_##isa, widen_bf16_##isa;                                      \
     kernel_dot_fn dot_f32_##isa, dot_f16_##isa, dot_bf16_##isa;                                              \
+    kernel_dequantise_fn dequantise_e4m3_##isa, dequantise_e5m2_##isa;                                       \
     kernel_quantise_fn quantise_q8_##isa, quantise_q4_##isa;                                                 \
     kernel_rms_norm_fn rms_norm_##isa;                                                                       \
     kernel_rope_fn rope_##isa;                                                                               \
@@ -20,6 +21,8 @@
     kernel_finish_fn finish_##isa;                                                                           \
     kernel_peak_fn peak_f32_##isa;                                                                           \
     kernel_read_fn read_##isa
+/* fp8 weights and one activation. */
+#define KERNEL_DECLARE_FP8(isa) kernel_fp8_dot_fn dot_e4m3_##isa, dot_e5m2_##isa
 /* Products of quantised weights. */
 #define KERNEL_DECLARE_QUANT(isa)                                                                            \
     kernel_quant_x_fn quant_x_##isa;                                                                         \
@@ -36,6 +39,9 @@ KERNEL_DECLARE_QUANT(generic);
 #if defined(__x86_64__)
 KERNEL_DECLARE(avx2);
 KERNEL_DECLARE(avx512);
+KERNEL_DECLARE_FP8(avx2);
+KERNEL_DECLARE_FP8(avx512);
+KERNEL_DECLARE_FP8(avx512bf16);
 KERNEL_DECLARE_QUANT(avx2);
 KERNEL_DECLARE_QUANT(avxvnni);
 KERNEL_DECLARE_QUANT(avx512vnni);
@@ -45,6 +51,7 @@ KERNEL_DECLARE_PEAK(bf16_avx512);
 KERNEL_DECLARE_PEAK(int8_avx512);
 #elif defined(__aarch64__)
 KERNEL_DECLARE(neon);
+KERNEL_DECLARE_FP8(neon);
 #endif
 
 #endif

@@ -58,16 +58,31 @@ static struct reason { char text[120]; } by_default(const struct binder *b) {
     return r;
 }
 
+/* fp8 without scales is told apart from numbers only where there are files. */
+static enum lr_status check_dtype(const struct binder *b, const struct tensor_record *t, uint32_t rank,
+                                  struct lr_error *err) {
+    bool fp8 = rank == 2 && lr_dtype_is_fp8(t->dtype), quantised = rank == 2 && quant_rows(t->dtype) > 1;
+    if (t->dtype == LR_F32 || t->dtype == LR_F16 || t->dtype == LR_BF16 || quantised) return LR_OK;
+    if (fp8 && (t->scales || !b->catalog->n_files)) return LR_OK;
+    const char *path = b->catalog->files[t->file].path;
+    if (fp8)
+        return lr_fail(err, LR_EMODEL,
+                       "%s: tensor '%.*s' is %s and has no scales: neither '%.*s_scale_inv' nor "
+                       "'%.*s_scale' is there",
+                       path, LR_STR_ARGS(t->name), lr_dtype_name(t->dtype), LR_STR_ARGS(t->name),
+                       LR_STR_ARGS(t->name));
+    return lr_fail(err, LR_EMODEL,
+                   "%s: tensor '%.*s' is %s; supported: F32, F16, BF16, and F8_E4M3 and F8_E5M2 for matrices "
+                   "that have scales",
+                   path, LR_STR_ARGS(t->name), t->dtype == LR_OTHER ? t->other : lr_dtype_name(t->dtype));
+}
+
 static enum lr_status check_shape(const struct binder *b, const struct tensor_record *t,
                                   enum tensor_role role, struct lr_error *err) {
     uint32_t rank;
     uint64_t rows, cols;
     spec_role_shape(b->spec, role, &rank, &rows, &cols);
-    bool quantised = rank == 2 && quant_rows(t->dtype) > 1;
-    if (t->dtype != LR_F32 && t->dtype != LR_F16 && t->dtype != LR_BF16 && !quantised)
-        return lr_fail(err, LR_EMODEL, "%s: tensor '%.*s' is %s; supported: F32, F16, BF16",
-                       b->catalog->files[t->file].path, LR_STR_ARGS(t->name),
-                       t->dtype == LR_OTHER ? t->other : lr_dtype_name(t->dtype));
+    LR_TRY(check_dtype(b, t, rank, err));
     if (t->rank == rank && t->shape[0] == rows && (rank == 1 || t->shape[1] == cols)) return LR_OK;
     char has[128] = "", want[64];
     for (uint32_t i = 0, at = 0; i < t->rank && at < sizeof has - 24; i++)
@@ -151,12 +166,33 @@ static int64_t layer_of(const struct binder *b, struct lr_str name) {
     return (int64_t)layer;
 }
 
+/* Scales that weights do not need: of activations (which stay f32) and of a KV cache. */
+static bool is_activation_scale(struct lr_str name) {
+    static const char *const endings[] = {".input_scale",  ".activation_scale", ".input_scale_ub",
+                                          ".output_scale", ".k_scale",          ".v_scale"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (lr_str_ends(name, lr_str_of(endings[i]))) return true;
+    return false;
+}
+
+static void log_activation_scale(struct lr_str name) {
+    lr_log(LR_LOG_NOTE,
+           "'%.*s' and scales like it are not used: fp8 weights are dequantised, and activations are not "
+           "rounded to fp8",
+           LR_STR_ARGS(name));
+}
+
 static void log_ignored(const struct binder *b) {
-    bool warned = false;
+    bool warned = false, noted = false;
     for (size_t i = 0; i < b->catalog->count; i++) {
-        if (b->used[i]) continue;
+        if (b->used[i] || b->catalog->tensors[i].is_scale) continue;
         struct lr_str name = b->catalog->tensors[i].name;
         int64_t layer = layer_of(b, name);
+        if (is_activation_scale(name)) {
+            if (!noted) log_activation_scale(name);
+            noted = true;
+            continue;
+        }
         if (!warned && layer >= 0) {
             lr_log(LR_LOG_WARN,
                    layer < b->spec->layers

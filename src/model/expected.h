@@ -6,8 +6,9 @@
 #include "model/spec.h"
 #include "weights/catalog.h"
 
-/* A catalog of every role's tensor, in `dtype`, under the usual names; bind_model() finds them all. */
-enum lr_status expected_catalog(const struct model_spec *spec, enum lr_dtype dtype, struct catalog *out,
-                                struct lr_error *err);
+/* A catalog of every role's tensor, in `dtype` or, of the layers' matrices, in fp8, under the usual names;
+ * bind_model() finds them all. */
+enum lr_status expected_catalog(const struct model_spec *spec, enum lr_dtype dtype, bool fp8,
+                                struct catalog *out, struct lr_error *err);
 
 #endif

@@ -86,7 +86,8 @@ static enum lr_status embed(const struct model *m, struct forward_work *w, const
             continue;
         }
         LR_TRY(store_copy(m->store, t, pass->ids[i], 1, w->normed, err));
-        m->matmul->kernels->widen[t->dtype](w->normed, w->x + i * dim, dim);
+        const struct tensor_view row = {w->normed, t->dtype, 1, dim, t->scales, pass->ids[i]};
+        tensor_widen(m->matmul->kernels, &row, 0, 0, dim, w->x + i * dim);
     }
     return LR_OK;
 }
@@ -112,6 +113,7 @@ static void give_logits(const struct model *m, struct forward_work *w, const str
     for (uint64_t at = 0; at < rows; at += part.rows) {
         part.data = (const char *)loan->view.data + at * row;
         part.rows = rows - at < each ? rows - at : each;
+        part.first = loan->view.first + at;
         matmul_run(m->matmul, &part, NULL, in, w->logits, part.rows);
         struct logits_block block = {w->logits, pass->position + pass->n - n, n, (uint32_t)(loan->first + at),
                                      (uint32_t)part.rows};

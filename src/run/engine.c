@@ -12,6 +12,7 @@
 #include "run/remarks.h"
 #include "sys/clock.h"
 #include "sys/cpu.h"
+#include "weights/scales.h"
 
 #include <stdio.h>
 
@@ -75,7 +76,7 @@ static enum lr_status open_machine(struct lr_engine *e, struct lr_error *err) {
 
 /* Without files: what the configuration asks for, if that agrees with what an index says. */
 static enum lr_status expect_weights(struct lr_engine *e, struct lr_error *err) {
-    LR_TRY(expected_catalog(&e->spec, e->config.dtype, &e->catalog, err));
+    LR_TRY(expected_catalog(&e->spec, e->config.dtype, e->config.fp8.stated, &e->catalog, err));
     uint64_t said = model_dir_total_size(&e->dir), sum = e->catalog.total_bytes;
     lr_log(LR_LOG_WARN, "the weights are not here: planned from %s, %.2f GB%s", e->dir.config,
            (double)sum / 1073741824.0, said == sum ? ", as the index says" : "");
@@ -85,11 +86,22 @@ static enum lr_status expect_weights(struct lr_engine *e, struct lr_error *err) 
     return LR_OK;
 }
 
+/* The columns of the widest fp8 matrix; 0 where there is none. */
+static uint64_t widest_fp8(const struct lr_engine *e) {
+    uint64_t widest = 0;
+    for (size_t i = 0; i < e->n_tensors; i++) {
+        const struct tensor_record *r = e->tensors[i].record;
+        if (lr_dtype_is_fp8(r->dtype) && r->shape[1] > widest) widest = r->shape[1];
+    }
+    return widest;
+}
+
 enum lr_status engine_bind_weights(struct lr_engine *e, struct lr_error *err) {
     LR_TRY(bind_model(&e->spec, &e->catalog, &e->binding, err));
     LR_TRY(order_tensors(&e->spec, &e->binding, &e->tensors, &e->n_tensors, err));
     e->target = lr_calloc(e->n_tensors, sizeof *e->target);
     if (!e->target) return lr_fail_memory(err, "the plan", e->n_tensors * sizeof *e->target);
+    LR_TRY(matmul_take_panels(&e->matmul, widest_fp8(e), err));
     LR_TRY(store_open(&e->catalog, e->tensors, e->n_tensors, &e->store, err));
     for (size_t i = 0; i < e->n_tensors; i++)
         if (e->tensors[i].kind == WEIGHT_VECTOR) e->vectors += e->tensors[i].record->shape[0] * sizeof(float);
@@ -113,6 +125,7 @@ void engine_close_weights(struct lr_engine *e) {
 
 static enum lr_status open_weights(struct lr_engine *e, struct lr_error *err) {
     LR_TRY(e->dir.n_shards ? catalog_open(&e->dir, &e->catalog, err) : expect_weights(e, err));
+    LR_TRY(scales_read(&e->catalog, &e->config.fp8, err));
     LR_TRY(engine_bind_weights(e, err));
     LR_TRY(quant_take(e, err));
     return monitor_open(e, err);

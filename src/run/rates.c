@@ -197,8 +197,10 @@ static void find_matrices(const struct lr_engine *e, struct trial *t) {
     for (size_t i = 0; i < e->n_tensors && t->n < MAX_MATRICES; i++) {
         const struct plan_tensor *p = &e->tensors[i];
         if (p->kind != WEIGHT_LAYER || p->layer != 0 || p->record->rank != 2) continue;
-        t->layer[t->n++] = (struct tensor_view){
-            .dtype = p->record->dtype, .rows = p->record->shape[0], .cols = p->record->shape[1]};
+        t->layer[t->n++] = (struct tensor_view){.dtype = p->record->dtype,
+                                                .rows = p->record->shape[0],
+                                                .cols = p->record->shape[1],
+                                                .scales = p->record->scales};
     }
 }
 

@@ -159,6 +159,8 @@ void catalog_close(struct catalog *c) {
     }
     lr_free(c->files);
     lr_free(c->made_names);
+    lr_free(c->scales);
+    lr_free(c->scale_values);
     lr_free(c->tensors);
     *c = (struct catalog){0};
 }

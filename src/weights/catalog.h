@@ -1,10 +1,12 @@
 /* catalog.h - which tensors a model directory holds, and where their bytes lie.
- * Built once from the safetensors headers; read-only afterwards; owns the file names, no weight data. */
+ * Built once from the safetensors headers, and scales_read(); read-only afterwards; owns the file names and
+ * the scales of fp8 weights, no other weight data. */
 #ifndef LR_WEIGHTS_CATALOG_H
 #define LR_WEIGHTS_CATALOG_H
 
 #include "format/model_dir.h"
 #include "format/safetensors.h"
+#include "kernel/kernel.h"
 
 struct tensor_record {
     struct lr_str name; /* as in the file */
@@ -15,6 +17,8 @@ struct tensor_record {
     uint32_t file;   /* index into catalog.files */
     uint64_t offset; /* of the first byte in that file */
     uint64_t bytes;
+    const struct tensor_scales *scales; /* of an fp8 matrix: weights/scales.h; NULL: none */
+    bool is_scale;                      /* its values are another's scales */
 };
 
 struct catalog_file {
@@ -30,7 +34,9 @@ struct catalog {
     size_t n_files;
     char *made_names; /* of a catalog without files */
     size_t made_bytes;
-    uint64_t total_bytes; /* of all tensors */
+    uint64_t total_bytes;         /* of all tensors */
+    struct tensor_scales *scales; /* [fp8 matrices that have some], and what they hold */
+    float *scale_values;
 };
 
 /* Reads every shard's header. Checks: no name twice across shards; with an index, its weight_map and the

@@ -185,7 +185,7 @@ static void quantise_group(void *ctx, uint32_t task, uint32_t thread) {
     struct lr_error err;
     enum lr_dtype dtype = quantise_dtype(b->tensor, w->job->format);
     quant_format_of(dtype, &format);
-    struct tensor_view view = {block_data(b), r->dtype, b->n, r->shape[1]};
+    struct tensor_view view = {block_data(b), r->dtype, b->n, r->shape[1], r->scales, b->first};
     char *out = b->out + (uint64_t)task * QUANT_ROWS * quant_row_bytes(dtype, r->shape[1]);
     enum lr_status status = quant_groups(w->job->kernels, format, &view, task, 1, out, &err);
     if (status != LR_OK) note_failure(w, status, &err);

@@ -304,6 +304,7 @@ static struct tensor_view view_of(const struct tensor_record *t, const void *dat
         .cols = t->rank == 2 ? t->shape[1]
                 : t->rank    ? t->shape[0]
                              : 1,
+        .scales = t->scales,
     };
 }
 
@@ -322,6 +323,7 @@ static void show(struct loan *loan, const void *data, uint64_t end) {
     loan->first = loan->next * units_rows(t);
     uint64_t last = end * units_rows(t), rows = t->rank ? t->shape[0] : 1;
     loan->view = view_of(t, data, (last < rows ? last : rows) - loan->first);
+    loan->view.first = loan->first;
     loan->next = end;
 }
 

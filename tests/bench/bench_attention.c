@@ -78,7 +78,8 @@ static double product_rate(struct bench *b) {
     for (int i = 0; i < PREFILLS; i++) {
         double start = clock_now();
         for (size_t j = 0; j < 8; j++) {
-            struct tensor_view w = {b->pool + j * 2048 * 2048 * 4, LR_F32, 2048, 2048};
+            struct tensor_view w = {
+                .data = b->pool + j * 2048 * 2048 * 4, .dtype = LR_F32, .rows = 2048, .cols = 2048};
             matmul_run(&b->matmul, &w, NULL, &(struct matmul_input){.x = b->x, .n_x = CHUNK}, b->out, w.rows);
         }
         best = fmax(best, core_rate(b, 8 * 2.0 * 2048 * 2048 * CHUNK, start));

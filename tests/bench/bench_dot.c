@@ -84,7 +84,8 @@ static void decode(struct bench *b, const struct matmul *m) {
     static const size_t shapes[][2] = {{8192, 2048}, {2048, 8192}, {2048, 2048}, {128256, 2048}};
     for (size_t d = 0; d < 3; d++) {
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-            struct tensor_view w = {NULL, dtypes[d], shapes[s][0], shapes[s][1]};
+            struct tensor_view w = {
+                .data = NULL, .dtype = dtypes[d], .rows = shapes[s][0], .cols = shapes[s][1]};
             double read, product;
             if (w.rows * w.cols * lr_dtype_size(w.dtype) > POOL_BYTES) continue;
             best_decode(b, m, w, &read, &product);
@@ -117,7 +118,7 @@ static void prefill(struct bench *b, const struct matmul *native, const struct m
     static const size_t counts[] = {1, 2, 4, 8, 16, 32, 64, 128, 512};
     for (size_t d = 0; d < 3; d++) {
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
-            struct tensor_view w = {NULL, dtypes[d], 2048, 2048};
+            struct tensor_view w = {.data = NULL, .dtype = dtypes[d], .rows = 2048, .cols = 2048};
             double own = best_flops(b, native, w, counts[c]);
             double theirs = blas->blas ? best_flops(b, blas, w, counts[c]) : 0;
             printf("%-8s %-5s [2048, 2048] x %3zu: native %6.1f GFLOPS a core, OpenBLAS %6.1f\n",

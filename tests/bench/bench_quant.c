@@ -47,7 +47,8 @@ static void round_trip(enum quant_format format, uint64_t rows, uint64_t cols) {
     float *x = room(rows * cols * sizeof *x);
     if (fread(x, cols * sizeof *x, rows, stdin) != rows) die("stdin ends early");
     void *groups = room_for(format, rows, cols);
-    quantise(table(NULL), format, &(struct tensor_view){x, LR_F32, rows, cols}, groups);
+    quantise(table(NULL), format,
+             &(struct tensor_view){.data = x, .dtype = LR_F32, .rows = rows, .cols = cols}, groups);
     for (uint64_t r = 0; r < rows; r++) quant_widen(format, groups, r, cols, x + r * cols);
     if (fwrite(x, cols * sizeof *x, rows, stdout) != rows) die("stdout is closed");
     free(groups);
@@ -77,7 +78,8 @@ static void speeds(uint64_t rows, uint64_t cols) {
         double best = 0;
         for (int pass = 0; pass < 5; pass++) {
             double start = clock_now();
-            quantise(t, format, &(struct tensor_view){x, LR_BF16, rows, cols}, groups);
+            quantise(t, format,
+                     &(struct tensor_view){.data = x, .dtype = LR_BF16, .rows = rows, .cols = cols}, groups);
             best = fmax(best, (double)(rows * cols * sizeof *x) / (clock_now() - start));
         }
         printf("%-8s %s: %7.1f MB/s of bf16 quantised, one thread\n", t->name, quant_name(format),

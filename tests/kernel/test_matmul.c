@@ -27,7 +27,7 @@ static struct product product_make(enum lr_dtype dtype, size_t rows, size_t cols
     struct product p = {.block = malloc(rows * cols * lr_dtype_size(dtype) + 1), .n_x = n_x};
     each_pack(dtype, values, rows * cols, p.block + 1);
     free(values);
-    p.w = (struct tensor_view){p.block + 1, dtype, rows, cols};
+    p.w = (struct tensor_view){.data = p.block + 1, .dtype = dtype, .rows = rows, .cols = cols};
     p.x = each_vector(n_x * cols, cols);
     p.bias = each_vector(rows, 3);
     return p;

@@ -26,7 +26,7 @@ static struct matrix matrix_of(const struct kernel_table *t, enum quant_format f
     m.source = malloc(rows * cols * sizeof *x);
     memcpy(m.source, x, rows * cols * sizeof *x);
     m.back = malloc(rows * cols * sizeof *x);
-    struct tensor_view w = {m.source, LR_F32, rows, cols};
+    struct tensor_view w = {.data = m.source, .dtype = LR_F32, .rows = rows, .cols = cols};
     assert_int_equal(quant_groups(t, f, &w, 0, (rows + 15) / 16, m.groups, &err), LR_OK);
     for (size_t r = 0; r < rows; r++) quant_widen(f, m.groups, r, cols, m.back + r * cols);
     return m;
@@ -352,7 +352,7 @@ static void check_refused(enum lr_dtype dtype, float bad, size_t row, size_t col
     char *packed = malloc((size_t)ROWS * COLS * 4), *out = malloc(1 << 20);
     x[row * COLS + col] = bad;
     each_pack(dtype, x, (size_t)ROWS * COLS, packed);
-    struct tensor_view w = {packed, dtype, ROWS, COLS};
+    struct tensor_view w = {.data = packed, .dtype = dtype, .rows = ROWS, .cols = COLS};
     for (int i = each_table(tables); i-- > 0;) {
         for (int f = 0; f < QUANT_FORMATS; f++) {
             assert_int_equal(quant_groups(tables[i], (enum quant_format)f, &w, 0, 3, out, &err), LR_EMODEL);
@@ -389,7 +389,7 @@ static void bytes_do_not_depend_on_the_set_or_the_split(void **state) {
     char *packed = malloc((size_t)ROWS * COLS * 4 + 1);
     for (int d = 0; d < 3; d++) {
         each_pack(dtypes[d], x, (size_t)ROWS * COLS, packed + 1);
-        struct tensor_view w = {packed + 1, dtypes[d], ROWS, COLS};
+        struct tensor_view w = {.data = packed + 1, .dtype = dtypes[d], .rows = ROWS, .cols = COLS};
         for (int f = 0; f < QUANT_FORMATS; f++) {
             size_t group = group_bytes((enum quant_format)f, COLS);
             char *whole = malloc(GROUPS * group), *parts = malloc(GROUPS * group);

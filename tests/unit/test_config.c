@@ -41,6 +41,7 @@ static const struct model_config defaults = {
     .eos_ids = {21},
     .n_eos = 1,
     .bos_id = 22,
+    .fp8 = {false, CONFIG_FP8_BLOCK, CONFIG_FP8_BLOCK},
 };
 
 static enum lr_status read_status(const char *text) {
@@ -190,16 +191,58 @@ static void activations(void **state) {
     }
 }
 
+static void fp8_is(const char *quantisation, uint32_t rows, uint32_t cols) {
+    char text[600];
+    snprintf(text, sizeof text, "{\"quantization_config\":{%s}}", quantisation);
+    reads(text);
+    assert_true(c.fp8.stated);
+    assert_int_equal(c.fp8.block_rows, rows);
+    assert_int_equal(c.fp8.block_cols, cols);
+}
+
+#define GROUP "\"quant_method\":\"compressed-tensors\",\"config_groups\":{\"group_0\":{\"weights\":"
+
+static void fp8_is_read(void **state) {
+    (void)state;
+    fp8_is("\"quant_method\":\"fp8\"", 128, 128);
+    fp8_is("\"quant_method\":\"fp8\",\"weight_block_size\":null", 128, 128);
+    fp8_is("\"quant_method\":\"fp8\",\"weight_block_size\":[64,32]", 64, 32);
+    fp8_is("\"quant_method\":\"fp8\",\"weight_block_size\":[0,32]", 128, 128);
+    fp8_is("\"quant_method\":\"fp8\",\"weight_block_size\":[4294967296,32]", 128, 128);
+    fp8_is("\"quant_method\":\"fbgemm_fp8\"", 128, 128);
+    fp8_is("\"quant_method\":\"modelopt\",\"quant_algo\":\"FP8\"", 128, 128);
+    fp8_is(GROUP "{\"num_bits\":8,\"type\":\"float\",\"group_size\":null}}}", 128, 128);
+    fp8_is(GROUP "{\"num_bits\":8,\"type\":\"float\",\"block_structure\":[256,64]}}}", 256, 64);
+    fp8_is(GROUP "{\"num_bits\":8,\"type\":\"float\",\"group_size\":32}}}", 1, 32);
+    fp8_is(GROUP "{\"num_bits\":8,\"type\":\"float\",\"group_size\":-1}}}", 128, 128);
+}
+
+static void what_is_not_fp8_is_refused(void **state) {
+    (void)state;
+    static const char *const others[] = {
+        "\"quant_method\":\"modelopt\",\"quant_algo\":\"NVFP4\"",
+        "\"quant_method\":\"compressed-tensors\"",
+        GROUP "{\"num_bits\":8,\"type\":\"int\"}}}",
+        GROUP "{\"num_bits\":4,\"type\":\"float\"}}}",
+        GROUP "{\"num_bits\":8,\"type\":\"float\",\"symmetric\":false}}}",
+        GROUP "{\"num_bits\":8,\"type\":\"float\"}}},\"transform_config\":{\"a\":1}",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        char text[600];
+        snprintf(text, sizeof text, "{\"quantization_config\":{%s}}", others[i]);
+        assert_int_equal(read_status(text), LR_EMODEL);
+        assert_non_null(strstr(err.message, "other than in fp8"));
+    }
+}
+
 static void what_cannot_be_run_is_named(void **state) {
     (void)state;
     refused("{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4}}",
-            "config.json: the weights are quantised (quantization_config, method 'gptq'), which is not "
-            "supported: use "
-            "the model's f32, f16 or bf16 files");
+            "config.json: the weights are quantised (quantization_config, method 'gptq'), other than in fp8, "
+            "which is not supported: use the model's f32, f16, bf16 or fp8 files");
     refused("{\"text_config\":{\"quantization_config\":{}}}",
-            "config.json: the weights are quantised (quantization_config, method 'unknown'), which is not "
-            "supported: "
-            "use the model's f32, f16 or bf16 files");
+            "config.json: the weights are quantised (quantization_config, method 'unknown'), other than in "
+            "fp8, which is not supported: use the model's f32, f16, bf16 or fp8 files");
     refused("{\"is_encoder_decoder\":true}",
             "config.json: an encoder-decoder model; only decoders are supported");
     static const char *const others[] = {"Qwen2ForSequenceClassification", "LlamaModel",
@@ -371,6 +414,8 @@ int main(void) {
         cmocka_unit_test(numbers_in_other_clothes),
         cmocka_unit_test(bad_values),
         cmocka_unit_test(activations),
+        cmocka_unit_test(fp8_is_read),
+        cmocka_unit_test(what_is_not_fp8_is_refused),
         cmocka_unit_test(what_cannot_be_run_is_named),
         cmocka_unit_test(text_config_is_the_decoder),
         cmocka_unit_test(rope_of_every_kind),

@@ -2,4 +2,6 @@
 #include "kernel/avx2/words.h"
 
 #include "kernel/simd/dot.h"
+
+#include "kernel/simd/fp8.h"
 #endif

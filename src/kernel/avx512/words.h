@@ -60,6 +60,17 @@ static inline vec vec_bf16(const void *p) {
 static inline vec vec_bf16_part(const void *p, size_t n) {
     return vec_widen_bf16(_mm256_maskz_loadu_epi16(vec_mask(n), p));
 }
+/* fp8 elements through the f16 that kernel/half.h describes; e4m3 2^-8 fold. */
+static inline vec vec_e4m3(const void *p) {
+    __m256i half =
+        _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(p)), 7); /* bit 14: the sign again */
+    __m256i next = _mm256_add_epi16(half, _mm256_set1_epi16(0x80));
+    /* half ^ (next & 0x4000) */
+    return _mm512_cvtph_ps(_mm256_ternarylogic_epi32(half, next, _mm256_set1_epi16(0x4000), 0x78));
+}
+static inline vec vec_e5m2(const void *p) {
+    return _mm512_cvtph_ps(_mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128(p)), 8));
+}
 /* int8 elements. */
 static inline vec vec_i8(const void *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));

@@ -28,13 +28,16 @@ static inline void vec_pairs_store(void *p, vec_pairs a) {
 static inline void vec_pairs_store_part(void *p, vec_pairs a, size_t n) {
     _mm512_mask_storeu_epi16(p, vec_pairs_mask(n), a);
 }
+static inline vec_pairs vec_pairs_of(vec low, vec high) {
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
 static inline vec_pairs vec_pairs_round(const float *p) {
-    return (__m512i)_mm512_cvtne2ps_pbh(vec_load(p + VEC), vec_load(p));
+    return vec_pairs_of(vec_load(p), vec_load(p + VEC));
 }
 static inline vec_pairs vec_pairs_round_part(const float *p, size_t n) {
     vec low = n < VEC ? vec_load_part(p, n) : vec_load(p);
     vec high = n > VEC ? vec_load_part(p + VEC, n - VEC) : vec_zero();
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+    return vec_pairs_of(low, high);
 }
 static inline vec vec_pairs_fma(vec_pairs a, vec_pairs b, vec sum) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);

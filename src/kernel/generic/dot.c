@@ -1,4 +1,4 @@
-/* Weights widened to f32 and dot products, in plain C. */
+/* Weights widened to f32, with scales or without, and dot products, in plain C. */
 #include "kernel/generic/lanes.h"
 #include "kernel/half.h"
 #include "kernel/tables.h"
@@ -26,6 +26,16 @@ void widen_bf16_generic(const void *src, float *out, size_t n) {
         memcpy(&h, (const char *)src + i * sizeof h, sizeof h);
         out[i] = float_of_bf16(h);
     }
+}
+
+void dequantise_e4m3_generic(const void *src, float scale, float *out, size_t n) {
+    const uint8_t *b = src;
+    for (size_t i = 0; i < n; i++) out[i] = float_of_e4m3(b[i]) * scale;
+}
+
+void dequantise_e5m2_generic(const void *src, float scale, float *out, size_t n) {
+    const uint8_t *b = src;
+    for (size_t i = 0; i < n; i++) out[i] = float_of_e5m2(b[i]) * scale;
 }
 
 /* One weight row against `n_x` <= GROUP activations. */

@@ -132,6 +132,19 @@ static inline vec vec_bf16(const void *p) {
 static inline vec vec_bf16_part(const void *p, size_t n) {
     return vec_widen_bf16(vec_half_part(p, n));
 }
+/* fp8 elements through the f16 that kernel/half.h describes; e4m3 2^-8 fold. */
+static inline vec vec_e4m3(const void *p) {
+    int8x8_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    uint16x8_t half = vreinterpretq_u16_s16(vshll_n_s8(bytes, 7)); /* bit 14: the sign again */
+    uint16x8_t next = vaddq_u16(half, vdupq_n_u16(0x80));
+    return vec_widen_f16(veorq_u16(half, vandq_u16(next, vdupq_n_u16(0x4000))));
+}
+static inline vec vec_e5m2(const void *p) {
+    uint8x8_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return vec_widen_f16(vshll_n_u8(bytes, 8));
+}
 /* int8 elements. */
 static inline vec vec_i8(const void *p) {
     int8x8_t bytes;
