@@ -1,30 +1,21 @@
-/* A tokenizer's compiled form: a safetensors file whose tensors are the tables as they lie in memory, and as
- * "rest" the document without what became tables. Its reader trusts nothing: the header is safetensors',
- * checked as any, what the tables hold is covered by a hash, and each is looked at whole before it is used. */
+#include "text/compiled.h"
+
 #include "base/json_write.h"
 #include "format/safetensors.h"
 #include "sys/file.h"
-#include "text/tokenizer_parts.h"
 
 #include <xxhash.h>
 
-#define VERSION 1
-#define ALIGN   64u
+#define ALIGN 64u
 
-enum part { FACTS, SLOTS, MERGES, ENTRIES, TEXT, REST, PARTS };
-static const char *const part_names[PARTS] = {"facts", "slots", "merges", "entries", "text", "rest"};
+static const char *const part_names[COMPILED_PARTS] = {"facts", "slots", "merges", "entries", "text", "rest"};
 
-/* The tensor "facts"; `hash` is of all parts, itself 0. */
-struct facts {
-    uint64_t version, vocab_seed, merge_seed, hash;
-    struct tokenizer_id source;
-};
-
-static uint64_t hash_parts(const struct facts *facts, const struct lr_str *parts) {
-    struct facts f = *facts;
+uint64_t compiled_hash(const struct compiled_facts *facts, const struct lr_str *parts) {
+    struct compiled_facts f = *facts;
     f.hash = 0;
     uint64_t h = XXH3_64bits(&f, sizeof f);
-    for (int i = SLOTS; i < PARTS; i++) h = XXH3_64bits_withSeed(parts[i].data, parts[i].len, h);
+    for (int i = COMPILED_SLOTS; i < COMPILED_PARTS; i++)
+        h = XXH3_64bits_withSeed(parts[i].data, parts[i].len, h);
     return h;
 }
 
@@ -33,9 +24,10 @@ static uint64_t hash_parts(const struct facts *facts, const struct lr_str *parts
 static int append_header(struct lr_buf *b, const struct lr_str *parts, const char *origin) {
     uint64_t at = 0;
     int bad = lr_buf_append(b, "\0\0\0\0\0\0\0\0", 8);
-    bad |= lr_buf_printf(b, "{\"__metadata__\":{\"format\":\"llm-run tokenizer %d\",\"origin\":", VERSION);
+    bad |= lr_buf_printf(
+        b, "{\"__metadata__\":{\"format\":\"llm-run tokenizer %d\",\"origin\":", COMPILED_VERSION);
     bad |= json_write_string(b, lr_str_of(origin)) | lr_buf_append_char(b, '}');
-    for (int i = 0; i < PARTS; i++) {
+    for (int i = 0; i < COMPILED_PARTS; i++) {
         unsigned long long end = at + parts[i].len;
         bad |= lr_buf_printf(b, ",\"%s\":{\"dtype\":\"U8\",\"shape\":[%zu],\"data_offsets\":[%llu,%llu]}",
                              part_names[i], parts[i].len, (unsigned long long)at, end);
@@ -51,20 +43,20 @@ enum lr_status tokenizer_compile(const struct tokenizer *t, struct lr_str rest, 
                                  const char *origin, struct lr_buf *out, struct lr_error *err) {
     struct bpe_image image = bpe_image(t->bpe);
     const struct vocab *v = &image.vocab;
-    struct facts facts = {
-        .version = VERSION, .vocab_seed = v->seed, .merge_seed = image.merge_seed, .source = source};
-    const struct lr_str parts[PARTS] = {
-        [FACTS] = {(const char *)&facts, sizeof facts},
-        [SLOTS] = {(const char *)v->slots, (v->mask + 1) * sizeof *v->slots},
-        [MERGES] = {(const char *)image.merges, (image.merge_mask + 1) * BPE_MERGE_BYTES},
-        [ENTRIES] = {(const char *)v->entries, v->size * sizeof *v->entries},
-        [TEXT] = {v->text, v->text_size},
-        [REST] = rest,
+    struct compiled_facts facts = {
+        .version = COMPILED_VERSION, .vocab_seed = v->seed, .merge_seed = image.merge_seed, .source = source};
+    const struct lr_str parts[COMPILED_PARTS] = {
+        [COMPILED_FACTS] = {(const char *)&facts, sizeof facts},
+        [COMPILED_SLOTS] = {(const char *)v->slots, (v->mask + 1) * sizeof *v->slots},
+        [COMPILED_MERGES] = {(const char *)image.merges, (image.merge_mask + 1) * BPE_MERGE_BYTES},
+        [COMPILED_ENTRIES] = {(const char *)v->entries, v->size * sizeof *v->entries},
+        [COMPILED_TEXT] = {v->text, v->text_size},
+        [COMPILED_REST] = rest,
     };
-    facts.hash = hash_parts(&facts, parts);
+    facts.hash = compiled_hash(&facts, parts);
     out->len = 0;
     int bad = append_header(out, parts, origin);
-    for (int i = 0; i < PARTS && !bad; i++) bad = lr_buf_append_str(out, parts[i]);
+    for (int i = 0; i < COMPILED_PARTS && !bad; i++) bad = lr_buf_append_str(out, parts[i]);
     return bad ? lr_fail_memory(err, "a compiled tokenizer", 2 * out->len) : LR_OK;
 }
 
@@ -74,74 +66,79 @@ static enum lr_status fail(const char *name, const char *what, struct lr_error *
     return lr_fail(err, LR_EMODEL, "%s: %s", name, what);
 }
 
-/* Each part lies within the file, as its header was checked. */
+/* Each lies within the file, as the header was checked. */
 static enum lr_status find_parts(const char *data, const struct st_header *h, const char *name,
                                  struct lr_str *parts, struct lr_error *err) {
-    if (h->count != PARTS) return fail(name, "it has other parts than a compiled tokenizer", err);
-    for (size_t i = 0; i < PARTS; i++) {
+    if (h->count != COMPILED_PARTS) return fail(name, "it has other parts than a compiled tokenizer", err);
+    for (size_t i = 0; i < COMPILED_PARTS; i++) {
         const struct st_tensor *t = &h->tensors[i];
         parts[i] = (struct lr_str){data + t->offset, (size_t)t->bytes};
         if (!lr_str_is(t->name, part_names[i]) || t->bytes == 0)
             return fail(name, "it has other parts than a compiled tokenizer", err);
-        if (i < TEXT && (uintptr_t)parts[i].data % sizeof(uint64_t))
+        if (i < COMPILED_TEXT && (uintptr_t)parts[i].data % sizeof(uint64_t))
             return fail(name, "its tables are not aligned", err);
     }
     return LR_OK;
 }
 
+enum lr_status compiled_find(struct lr_str file, const char *path, struct lr_str *parts,
+                             struct lr_error *err) {
+    struct st_header h;
+    LR_TRY(st_header_parse((const uint8_t *)file.data, file.len, file.len, path, &h, err));
+    enum lr_status status = find_parts(file.data, &h, path, parts, err);
+    st_header_close(&h);
+    return status;
+}
+
 static enum lr_status check_facts(const struct lr_str *parts, const struct tokenizer_id *source,
-                                  const char *name, struct facts *out, struct lr_error *err) {
-    if (parts[FACTS].len != sizeof *out) return fail(name, "its facts are damaged", err);
-    memcpy(out, parts[FACTS].data, sizeof *out);
-    if (out->version != VERSION) return fail(name, "it is of another version", err);
-    if (parts[SLOTS].len < sizeof(uint64_t) || parts[MERGES].len < BPE_MERGE_BYTES)
+                                  const char *name, struct compiled_facts *out, struct lr_error *err) {
+    if (parts[COMPILED_FACTS].len != sizeof *out) return fail(name, "its facts are damaged", err);
+    memcpy(out, parts[COMPILED_FACTS].data, sizeof *out);
+    if (out->version != COMPILED_VERSION) return fail(name, "it is of another version", err);
+    if (parts[COMPILED_SLOTS].len < sizeof(uint64_t) || parts[COMPILED_MERGES].len < BPE_MERGE_BYTES)
         return fail(name, "a table is empty", err);
     if (out->source.low != source->low || out->source.high != source->high)
         return fail(name, "it was made from another tokenizer", err);
-    return out->hash == hash_parts(out, parts) ? LR_OK : fail(name, "its hash is another: damaged", err);
+    return out->hash == compiled_hash(out, parts) ? LR_OK : fail(name, "its hash is another: damaged", err);
 }
 
 static void *table(struct lr_str part) {
     return (void *)(uintptr_t)part.data; /* read alone, as it is borrowed */
 }
 
-static struct bpe_image image_of(const struct lr_str *parts, const struct facts *f) {
-    uint64_t size = parts[ENTRIES].len / sizeof(struct vocab_entry);
+static struct bpe_image image_of(const struct lr_str *parts, const struct compiled_facts *f) {
+    uint64_t size = parts[COMPILED_ENTRIES].len / sizeof(struct vocab_entry);
     return (struct bpe_image){
-        .vocab = {.text = table(parts[TEXT]),
-                  .entries = table(parts[ENTRIES]),
-                  .slots = table(parts[SLOTS]),
+        .vocab = {.text = table(parts[COMPILED_TEXT]),
+                  .entries = table(parts[COMPILED_ENTRIES]),
+                  .slots = table(parts[COMPILED_SLOTS]),
                   .size = size <= VOCAB_MAX_ID + 1 ? (uint32_t)size : 0,
-                  .mask = parts[SLOTS].len / sizeof(uint64_t) - 1,
+                  .mask = parts[COMPILED_SLOTS].len / sizeof(uint64_t) - 1,
                   .seed = f->vocab_seed,
-                  .text_size = parts[TEXT].len,
-                  .text_used = parts[TEXT].len},
-        .merges = table(parts[MERGES]),
-        .merge_mask = parts[MERGES].len / BPE_MERGE_BYTES - 1,
+                  .text_size = parts[COMPILED_TEXT].len,
+                  .text_used = parts[COMPILED_TEXT].len},
+        .merges = table(parts[COMPILED_MERGES]),
+        .merge_mask = parts[COMPILED_MERGES].len / BPE_MERGE_BYTES - 1,
         .merge_seed = f->merge_seed,
     };
 }
 
-static enum lr_status open_parts(const struct lr_str *parts, const struct facts *facts, const char *name,
-                                 struct tokenizer **out, struct lr_error *err) {
+static enum lr_status open_parts(const struct lr_str *parts, const struct compiled_facts *facts,
+                                 const char *name, struct tokenizer **out, struct lr_error *err) {
     struct json_doc *doc;
     struct bpe_image image = image_of(parts, facts);
-    LR_TRY(json_parse(parts[REST].data, parts[REST].len, name, &doc, err));
+    LR_TRY(json_parse(parts[COMPILED_REST].data, parts[COMPILED_REST].len, name, &doc, err));
     return tokenizer_load(doc, &image, NULL, out, err);
 }
 
 enum lr_status tokenizer_open_compiled(struct lr_str file, const char *path, struct tokenizer_id source,
                                        const char *name, struct tokenizer **out, struct lr_error *err) {
-    struct st_header h;
-    struct lr_str parts[PARTS];
-    struct facts facts;
+    struct lr_str parts[COMPILED_PARTS];
+    struct compiled_facts facts;
     *out = NULL;
-    LR_TRY(st_header_parse((const uint8_t *)file.data, file.len, file.len, path, &h, err));
-    enum lr_status status = find_parts(file.data, &h, path, parts, err);
-    if (status == LR_OK) status = check_facts(parts, &source, path, &facts, err);
-    if (status == LR_OK) status = open_parts(parts, &facts, name, out, err);
-    st_header_close(&h);
-    return status;
+    LR_TRY(compiled_find(file, path, parts, err));
+    LR_TRY(check_facts(parts, &source, path, &facts, err));
+    return open_parts(parts, &facts, name, out, err);
 }
 
 /* ---- what it was made from */

@@ -38,8 +38,8 @@ enum lr_status tokenizer_parse_rest(struct lr_str json, const char *name, struct
 enum lr_status tokenizer_compile(const struct tokenizer *t, struct lr_str rest, struct tokenizer_id source,
                                  const char *origin, struct lr_buf *out, struct lr_error *err);
 /* Opens what stands in `file` (aligned to 8), which must stay as it is until the tokenizer is closed.
- * LR_EMODEL where that is not the compiled form of `source`, or damaged: `path` stands in that message, `name`
- * in those about the tokenizer. */
+ * LR_EMODEL where that is not the compiled form of `source`, or damaged: `path` stands in that message,
+ * `name` in those about the tokenizer. */
 enum lr_status tokenizer_open_compiled(struct lr_str file, const char *path, struct tokenizer_id source,
                                        const char *name, struct tokenizer **out, struct lr_error *err);
 
