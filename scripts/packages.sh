@@ -22,6 +22,8 @@ cmd python3       python3             python3             python        python3
 fn  has_pytest    python3-pytest      python3-pytest      python-pytest py3-pytest
 fn  has_numpy     python3-numpy       python3-numpy       python-numpy  py3-numpy
 cmd jq            jq                  jq                  jq            jq
+cmd strace        strace              strace              strace        strace
+cmd valgrind      valgrind            valgrind            valgrind      valgrind
 '
 LINT_NEEDS='
 cmd clang-format  clang-format        clang-tools-extra   clang         clang-extra-tools

@@ -82,6 +82,7 @@ trap 'count 0 1; finish' INT TERM
 
 [ $full = 0 ] || export LR_TEST_SWEEP=full LR_TEST_TIMEOUT=1800
 variant release unit,kernel,golden,fuzz,examples,e2e 1
+single "instructions per token" python3 scripts/count_instructions.py && cat "$work/log"
 unset LR_TEST_SWEEP # sanitizers would take hours for every call that may fail: they take some of them
 variant clang unit,kernel,golden "$jobs"
 if [ $full = 1 ] && [ -w /proc/sys/vm/overcommit_memory ]; then

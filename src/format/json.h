@@ -61,6 +61,10 @@ bool json_i64(struct json v, int64_t *out);
 bool json_u64(struct json v, uint64_t *out);
 bool json_bool(struct json v, bool *out);
 
+/* Appends the text of a value, but for members or elements that are among `without` [n]: read again it gives
+ * the same. 0, or -1 when memory is refused. */
+int json_copy(struct lr_buf *out, struct json v, const struct json *without, size_t n);
+
 /* The failure that `v`, found under `key`, is not `needed` ("a list of numbers"): names file, key and value.
  */
 enum lr_status json_fail(struct json v, const char *key, const char *needed, struct lr_error *err);

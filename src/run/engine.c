@@ -5,6 +5,7 @@
 #include "model/expected.h"
 #include "model/families/family.h"
 #include "model/rope.h"
+#include "run/compiled.h"
 #include "run/loading.h"
 #include "run/monitor.h"
 #include "run/planning.h"
@@ -50,13 +51,6 @@ static enum lr_status find_template(struct lr_engine *e, struct lr_error *err) {
     e->has_template = json_present(json_get(json_root(doc), "chat_template"));
     json_close(doc);
     return LR_OK;
-}
-
-/* Before the weights are placed, so that the JSON tree of a large tokenizer is gone by then. */
-static enum lr_status open_tokenizer(struct lr_engine *e, struct lr_error *err) {
-    if (!e->dir.tokenizer && !(e->dir.vocab && e->dir.merges)) return LR_OK;
-    struct tokenizer_files files = {e->dir.tokenizer, e->dir.vocab, e->dir.merges, e->dir.tokenizer_config};
-    return tokenizer_open(&files, &e->tokenizer, err);
 }
 
 static enum lr_status open_machine(struct lr_engine *e, struct lr_error *err) {
@@ -157,7 +151,7 @@ static enum lr_status open_all(struct lr_engine *e, const char *path, struct lr_
     LR_TRY(open_dir(e, path, err));
     if (!text_only) LR_TRY(read_config(e, err));
     LR_TRY(find_template(e, err));
-    if (text_only) return open_tokenizer(e, err);
+    if (text_only) return compiled_take(e, err);
     LR_TRY(open_machine(e, err));
     engine_lap(&times->config_s, &since);
     LR_TRY(open_weights(e, err));
@@ -166,7 +160,7 @@ static enum lr_status open_all(struct lr_engine *e, const char *path, struct lr_
     LR_TRY(check_expected(e, err));
     engine_lap(&times->plan_s, &since);
     if (!e->options.plan_only) LR_TRY(loading_begin(e, err));
-    if (!e->options.plan_only) LR_TRY(open_tokenizer(e, err));
+    if (!e->options.plan_only) LR_TRY(compiled_take(e, err));
     engine_lap(&times->tokenizer_s, &since);
     LR_TRY(interrupted(e, err));
     remarks_on_engine(e);
@@ -204,6 +198,7 @@ void lr_engine_close(struct lr_engine *e) {
     monitor_close(e);
     planning_show_close(e);
     tokenizer_close(e->tokenizer);
+    file_map_close(&e->compiled);
     model_dir_close(&e->dir);
     lr_free(e);
 }

@@ -7,6 +7,7 @@
 #include "format/model_dir.h"
 #include "model/model.h"
 #include "model/order.h"
+#include "sys/file.h"
 #include "sys/memory.h"
 #include "sys/watch.h"
 #include "text/tokenizer.h"
@@ -86,6 +87,7 @@ struct lr_engine {
     struct matmul matmul;
     struct model model;
     struct tokenizer *tokenizer; /* NULL where the folder has none */
+    struct file_map compiled;    /* its tables, where they are kept; else {0} */
     bool has_template;
     bool quantised; /* the weights; into: */
     enum quant_format quant_format;

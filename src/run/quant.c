@@ -2,8 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/memory_policy.h"
-#include "format/json.h"
+#include "run/entries.h"
 #include "run/planning.h"
 #include "run/rates.h"
 #include "sys/clock.h"
@@ -11,14 +10,10 @@
 #include "weights/quantise.h"
 
 #include <stdio.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #define BLOCKS_MEMORY (UINT64_C(64) << 20)
-#define FREE_SHARE    10u /* of a disk one part in so many is left free */
-#define MAX_HEADER    (UINT64_C(100) << 20)
 #define PREFIX        "quantised-"
-#define SUFFIX        ".safetensors"
 #define GIB           1073741824.0
 
 /* ---- the entry's name: what it was made from, by which layout */
@@ -115,17 +110,8 @@ static enum lr_status make(struct lr_engine *e, int fd, const char *name, enum q
     return status;
 }
 
-/* Whether the disk of the cache folder keeps a tenth free with so many bytes more; says so if not. */
 static bool has_room(const struct lr_engine *e, uint64_t bytes) {
-    uint64_t free_bytes, all;
-    if (!file_disk_space(e->options.cache_dir, &free_bytes, &all))
-        return true; /* opening the file will tell */
-    if (free_bytes > bytes && free_bytes - bytes >= all / FREE_SHARE) return true;
-    lr_log(LR_LOG_WARN,
-           "the quantised weights are not kept: %.1f GB would leave less than a tenth of %s free (%.1f of "
-           "%.1f GB)",
-           (double)bytes / GIB, e->options.cache_dir, (double)free_bytes / GIB, (double)all / GIB);
-    return false;
+    return entries_have_room(e->options.cache_dir, "the quantised weights are", bytes, LR_LOG_WARN);
 }
 
 /* Aside, then renamed: the entry is whole or not there. */
@@ -141,60 +127,12 @@ static enum lr_status make_entry(struct lr_engine *e, const char *path, enum qua
     return file_aside_keep(&aside, true, err);
 }
 
-/* The header of an entry, without the length before it; NULL where it cannot be read. */
-static char *read_header(const char *path, size_t *len) {
-    char *head;
-    uint64_t size, n = 0;
-    if (file_read_head(path, 8, &head, len, &size, NULL) != LR_OK) return NULL;
-    for (size_t i = 0; i < 8 && *len == 8; i++) n |= (uint64_t)(uint8_t)head[i] << (8 * i);
-    lr_free(head);
-    if (n == 0 || n > MAX_HEADER || file_read_head(path, n + 8, &head, len, &size, NULL) != LR_OK)
-        return NULL;
-    *len = *len > 8 ? *len - 8 : 0;
-    memmove(head, head + 8, *len);
-    return head;
-}
-
-/* The folder that an entry's metadata says it was made from, to be freed; NULL where it does not say. */
-static char *read_origin(const char *path) {
-    size_t len;
-    struct json_doc *doc;
-    struct lr_str origin = LR_STR("");
-    char *own = NULL, *header = read_header(path, &len);
-    if (header && json_parse(header, len, path, &doc, NULL) == LR_OK) {
-        json_str(json_get(json_get(json_root(doc), "__metadata__"), "origin"), &origin);
-        own = origin.len ? lr_str_dup(origin) : NULL;
-        json_close(doc);
-    }
-    lr_free(header);
-    return own;
-}
-
-/* Removes an entry whose source is gone: the folder, or what the entry was made from in `ours`. */
-static void remove_if_orphan(const char *path, const char *ours) {
-    char *origin = read_origin(path);
-    bool changed = origin && ours && strcmp(origin, ours) == 0;
-    if (origin && (changed || file_kind(origin) == FILE_ABSENT) && unlink(path) == 0)
-        lr_log(LR_LOG_NOTE, "%s: removed, as %s %s", path, origin, changed ? "has changed" : "is gone");
-    lr_free(origin);
-}
-
-/* Of all entries; those of the engine's folder in this format, of which none is what it is now, were made
- * from weights that are gone. */
+/* Those of the engine's folder in this format, of which none is what it is now, were made from weights that
+ * are gone; and all whose folder is. */
 static void remove_orphans(const struct lr_engine *e, enum quant_format format) {
-    struct file_list list;
     char same[32], *ours = file_absolute(e->dir.path);
     snprintf(same, sizeof same, PREFIX "%s-", quant_name(format));
-    if (file_list_open(e->options.cache_dir, &list, NULL) == LR_OK) {
-        for (size_t i = 0; i < list.count; i++) {
-            struct lr_str name = lr_str_of(list.names[i]);
-            bool entry = lr_str_starts(name, LR_STR(PREFIX)) && lr_str_ends(name, LR_STR(SUFFIX));
-            char *path = entry ? file_join(e->options.cache_dir, list.names[i]) : NULL;
-            if (path) remove_if_orphan(path, lr_str_starts(name, lr_str_of(same)) ? ours : NULL);
-            lr_free(path);
-        }
-        file_list_close(&list);
-    }
+    entries_remove_orphans(e->options.cache_dir, PREFIX, same, ours);
     lr_free(ours);
 }
 
@@ -226,7 +164,7 @@ static enum lr_status keep_entry(struct lr_engine *e, enum quant_format format, 
     struct file_lock held;
     struct lr_error why;
     *kept = false;
-    if (!entry_path(e, format, SUFFIX, path, sizeof path) ||
+    if (!entry_path(e, format, ENTRY_SUFFIX, path, sizeof path) ||
         !entry_path(e, format, ".lock", lock, sizeof lock))
         return LR_OK;
     LR_TRY(take_entry(e, path, format, kept, err));
@@ -288,7 +226,7 @@ static enum lr_status plan_without(struct lr_engine *e, enum quant_format format
     char path[4096];
     struct catalog c;
     bool taken = false;
-    if (e->catalog.n_files && entry_path(e, format, SUFFIX, path, sizeof path))
+    if (e->catalog.n_files && entry_path(e, format, ENTRY_SUFFIX, path, sizeof path))
         LR_TRY(take_entry(e, path, format, &taken, err));
     if (taken) return LR_OK;
     LR_TRY(quantise_expect(e->tensors, e->n_tensors, format, &c, err));

@@ -329,19 +329,26 @@ enum lr_status file_drop(const char *path, struct lr_error *err) {
     return status;
 }
 
-enum lr_status file_warm(const char *path, struct lr_error *err) {
-    enum { BLOCK = 1 << 20 };
+enum lr_status file_pass(const char *path, file_pass_fn *take, void *ctx, struct lr_error *err) {
+    enum { BLOCK = 256 << 10 }; /* stays in a processor's cache */
     int fd = -1;
     struct stat st;
     LR_TRY(open_file(path, &fd, &st, err));
     char *block = lr_malloc(BLOCK);
     enum lr_status status = block ? LR_OK : lr_fail_memory(err, path, BLOCK);
     ssize_t n = block ? BLOCK : 0;
-    while (n > 0) n = read_some(fd, block, BLOCK);
+    while (n > 0) {
+        n = read_some(fd, block, BLOCK);
+        if (n > 0 && take) take(ctx, block, (size_t)n);
+    }
     if (n < 0) status = fail_errno(err, path, "cannot be read", errno);
     close(fd);
     lr_free(block);
     return status;
+}
+
+enum lr_status file_warm(const char *path, struct lr_error *err) {
+    return file_pass(path, NULL, NULL, err);
 }
 
 enum lr_status file_resident(const char *path, uint64_t *bytes, struct lr_error *err) {

@@ -83,6 +83,10 @@ bool file_map_holds(const struct file_map *map, uint64_t at);
  * kernel does not tell (it does so to those alone who may write the file). */
 double file_map_cached(const struct file_map *map);
 
+/* Reads a file from its beginning to its end, and hands each block to `take` (may be NULL). */
+typedef void file_pass_fn(void *ctx, const char *data, size_t len);
+enum lr_status file_pass(const char *path, file_pass_fn *take, void *ctx, struct lr_error *err);
+
 /* For measuring a start. Writes back what is in memory alone and drops the file from the page cache; pages
  * that somebody maps stay, and so does what a host below a virtual disk keeps. */
 enum lr_status file_drop(const char *path, struct lr_error *err);

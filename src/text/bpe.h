@@ -14,6 +14,19 @@ enum lr_status bpe_parse(struct json spec, struct bpe **out, struct lr_error *er
 /* From vocab.json (its root) and the text of merges.txt; `name` is the latter's in messages. */
 enum lr_status bpe_parse_files(struct json vocab, struct lr_str merges, const char *name, struct bpe **out,
                                struct lr_error *err);
+/* The large tables of a model, as they lie in memory: compiled.c keeps them in a file. */
+struct bpe_merge;
+struct bpe_image {
+    struct vocab vocab;
+    struct bpe_merge *merges; /* [merge_mask + 1] */
+    uint64_t merge_mask, merge_seed;
+};
+#define BPE_MERGE_BYTES 16u
+struct bpe_image bpe_image(const struct bpe *b);
+/* With the tables of an image, which stay its owner's and must outlive the model; `spec` is "model" without
+ * "vocab" and "merges". LR_EMODEL where they are damaged: each is looked at whole. */
+enum lr_status bpe_borrow(struct json spec, const struct bpe_image *image, struct bpe **out,
+                          struct lr_error *err);
 void bpe_free(struct bpe *b);
 const struct vocab *bpe_vocab(const struct bpe *b);
 size_t bpe_memory(const struct bpe *b);

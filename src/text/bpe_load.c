@@ -119,6 +119,7 @@ static enum lr_status init_merges(struct bpe *b, size_t count, struct lr_error *
     if (!b->merges) return lr_fail_memory(err, "merges", slots * sizeof *b->merges);
     memset(b->merges, 0xFF, slots * sizeof *b->merges);
     b->merge_mask = slots - 1;
+    b->merge_seed = (uintptr_t)b->merges; /* as vocab.c has it */
     return LR_OK;
 }
 
@@ -261,10 +262,41 @@ enum lr_status bpe_parse_files(struct json vocab, struct lr_str merges, const ch
     return finish(b, status, out);
 }
 
+struct bpe_image bpe_image(const struct bpe *b) {
+    return (struct bpe_image){b->vocab, b->merges, b->merge_mask, b->merge_seed};
+}
+
+/* Whether a search among the merges ends, and what it finds are ids. */
+static bool merges_hold(const struct bpe *b) {
+    uint64_t wrong = 0, free_slots = 0;
+    if (b->merge_mask & (b->merge_mask + 1)) return false;
+    for (uint64_t i = 0; i <= b->merge_mask; i++) {
+        bool none = b->merges[i].pair == BPE_NO_PAIR;
+        free_slots += none;
+        wrong += !none && b->merges[i].id >= b->vocab.size;
+    }
+    return !wrong && free_slots;
+}
+
+enum lr_status bpe_borrow(struct json spec, const struct bpe_image *image, struct bpe **out,
+                          struct lr_error *err) {
+    struct bpe *b = make_bpe(spec.doc, err);
+    *out = NULL;
+    if (!b) return LR_EMEMORY;
+    b->vocab = image->vocab;
+    b->merges = image->merges;
+    b->merge_mask = image->merge_mask;
+    b->merge_seed = image->merge_seed;
+    bool sound = vocab_borrow(&b->vocab) && merges_hold(b);
+    enum lr_status status = sound ? read_options(b, spec, err)
+                                  : lr_fail(err, LR_EMODEL, "%s: compiled tables are damaged", b->name);
+    return finish(b, status, out);
+}
+
 void bpe_free(struct bpe *b) {
     if (!b) return;
+    if (!b->vocab.borrowed) lr_free(b->merges);
     vocab_free(&b->vocab);
-    lr_free(b->merges);
     lr_buf_free(&b->prefix);
     lr_buf_free(&b->suffix);
     lr_buf_free(&b->unk);
@@ -277,5 +309,6 @@ const struct vocab *bpe_vocab(const struct bpe *b) {
 }
 
 size_t bpe_memory(const struct bpe *b) {
-    return sizeof *b + vocab_memory(&b->vocab) + (b->merge_mask + 1) * sizeof *b->merges;
+    size_t merges = b->vocab.borrowed ? 0 : (b->merge_mask + 1) * sizeof *b->merges;
+    return sizeof *b + vocab_memory(&b->vocab) + merges;
 }

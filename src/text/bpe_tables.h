@@ -14,10 +14,12 @@ struct bpe_merge {
     uint32_t rank, id;
 };
 
+_Static_assert(sizeof(struct bpe_merge) == BPE_MERGE_BYTES, "compiled.c counts merges by their bytes");
+
 struct bpe {
     struct vocab vocab;
     struct bpe_merge *merges; /* [merge_mask + 1] */
-    uint64_t merge_mask;
+    uint64_t merge_mask, merge_seed;
     struct lr_buf prefix, suffix, unk; /* continuing_subword_prefix, end_of_word_suffix, unk_token's text */
     uint32_t unk_id;                   /* VOCAB_NONE: unk_token is not in the vocabulary */
     bool has_unk, fuse_unk, byte_fallback, ignore_merges;
@@ -31,9 +33,9 @@ static inline uint64_t bpe_pair(uint32_t left, uint32_t right) {
     return (uint64_t)left << 32 | right;
 }
 
-/* Where the search for a pair begins. The seed is an address, as in vocab.c. */
+/* Where the search for a pair begins. */
 static inline uint64_t bpe_merge_place(const struct bpe *b, uint64_t pair) {
-    uint64_t h = (pair ^ (uintptr_t)b->merges) * UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t h = (pair ^ b->merge_seed) * UINT64_C(0x9E3779B97F4A7C15);
     h = (h ^ h >> 32) * UINT64_C(0xD6E8FEB86659FD93);
     return (h ^ h >> 32) & b->merge_mask;
 }

@@ -39,9 +39,11 @@ static enum lr_status model_kind(struct json spec, struct lr_str *kind, struct l
     return LR_OK;
 }
 
-static enum lr_status load_model(struct json spec, struct tokenizer *t, struct lr_error *err) {
+static enum lr_status load_model(struct json spec, const struct bpe_image *image, struct tokenizer *t,
+                                 struct lr_error *err) {
     struct lr_str kind;
     if (json_kind(spec) != JSON_OBJECT) return json_fail(spec, "model", "an object", err);
+    if (image) return bpe_borrow(spec, image, &t->bpe, err);
     LR_TRY(model_kind(spec, &kind, err));
     if (lr_str_is(kind, "BPE")) return bpe_parse(spec, &t->bpe, err);
     if (lr_str_is(kind, "Unigram")) {
@@ -62,7 +64,8 @@ static enum lr_status load_steps(struct json root, struct tokenizer *t, struct l
     return decoder_parse(json_get(root, "decoder"), &t->decoder, err);
 }
 
-static enum lr_status load_root(struct json root, struct tokenizer *t, struct lr_error *err) {
+static enum lr_status load_root(struct json root, const struct bpe_image *image, struct tokenizer *t,
+                                struct lr_error *err) {
     struct lr_str version = LR_STR("1.0");
     if (json_kind(root) != JSON_OBJECT)
         return lr_fail(err, LR_EMODEL, "%s: a tokenizer is an object", json_name(root.doc));
@@ -71,7 +74,7 @@ static enum lr_status load_root(struct json root, struct tokenizer *t, struct lr
     if (!lr_str_is(version, "1.0"))
         return lr_fail(err, LR_EMODEL, "%s: the tokenizer's version is '%.*s', 1.0 is supported",
                        json_name(root.doc), LR_STR_ARGS(version));
-    LR_TRY(load_model(json_get(root, "model"), t, err));
+    LR_TRY(load_model(json_get(root, "model"), image, t, err));
     LR_TRY(load_steps(root, t, err));
     LR_TRY(added_parse(json_get(root, "added_tokens"), tokenizer_vocab(t), &t->added, err));
     return added_finish(&t->added, t->normalizer, err);
@@ -89,10 +92,19 @@ static enum lr_status hand_over(enum lr_status status, struct tokenizer *t, stru
     return status;
 }
 
-static enum lr_status from_document(struct json_doc *doc, struct tokenizer **out, struct lr_error *err) {
+/* What the document says beside the tables of a BPE model. */
+static enum lr_status copy_rest(struct json root, struct lr_buf *rest, struct lr_error *err) {
+    struct json model = json_get(root, "model");
+    const struct json tables[] = {json_get(model, "vocab"), json_get(model, "merges")};
+    return json_copy(rest, root, tables, 2) ? lr_fail_memory(err, json_name(root.doc), rest->len) : LR_OK;
+}
+
+enum lr_status tokenizer_load(struct json_doc *doc, const struct bpe_image *image, struct lr_buf *rest,
+                              struct tokenizer **out, struct lr_error *err) {
     struct tokenizer *t;
     enum lr_status status = new_tokenizer(&t, err);
-    if (status == LR_OK) status = load_root(json_root(doc), t, err);
+    if (status == LR_OK) status = load_root(json_root(doc), image, t, err);
+    if (status == LR_OK && rest && t->bpe) status = copy_rest(json_root(doc), rest, err);
     json_close(doc);
     return hand_over(status, t, out);
 }
@@ -102,7 +114,15 @@ enum lr_status tokenizer_parse(const char *json, size_t len, const char *name, s
     struct json_doc *doc;
     *out = NULL;
     LR_TRY(json_parse(json, len, name, &doc, err));
-    return from_document(doc, out, err);
+    return tokenizer_load(doc, NULL, NULL, out, err);
+}
+
+enum lr_status tokenizer_parse_rest(struct lr_str json, const char *name, struct lr_buf *rest,
+                                    struct tokenizer **out, struct lr_error *err) {
+    struct json_doc *doc;
+    *out = NULL;
+    LR_TRY(json_parse(json.data, json.len, name, &doc, err));
+    return tokenizer_load(doc, NULL, rest, out, err);
 }
 
 /* ---- vocab.json and merges.txt: byte-level BPE, of GPT-2's kind or Qwen2's */
@@ -193,7 +213,7 @@ enum lr_status tokenizer_open(const struct tokenizer_files *files, struct tokeni
     *out = NULL;
     if (files->json) {
         LR_TRY(json_open(files->json, LARGEST_FILE, &doc, err));
-        return from_document(doc, out, err);
+        return tokenizer_load(doc, NULL, NULL, out, err);
     }
     if (!files->vocab || !files->merges)
         return lr_fail(err, LR_EMODEL,

@@ -22,6 +22,27 @@ enum lr_status tokenizer_parse(const char *json, size_t len, const char *name, s
                                struct lr_error *err);
 void tokenizer_close(struct tokenizer *t);
 
+/* A tokenizer.json of a BPE model compiled, so that it opens in a few milliseconds: its tables are used where
+ * they lie. What it was made from is known by a hash of the whole text. */
+struct tokenizer_id {
+    uint64_t low, high;
+};
+struct tokenizer_id tokenizer_identify(struct lr_str text);
+/* The same of a file, which is not held in memory. */
+enum lr_status tokenizer_identify_file(const char *path, struct tokenizer_id *out, struct lr_error *err);
+/* As tokenizer_parse(); appends to `rest` what tokenizer_compile() wants: nothing where the model is of a
+ * kind that is not compiled. */
+enum lr_status tokenizer_parse_rest(struct lr_str json, const char *name, struct lr_buf *rest,
+                                    struct tokenizer **out, struct lr_error *err);
+/* Makes `out` the compiled form, a safetensors file; `origin` stands in its metadata. LR_EMEMORY. */
+enum lr_status tokenizer_compile(const struct tokenizer *t, struct lr_str rest, struct tokenizer_id source,
+                                 const char *origin, struct lr_buf *out, struct lr_error *err);
+/* Opens what stands in `file` (aligned to 8), which must stay as it is until the tokenizer is closed.
+ * LR_EMODEL where that is not the compiled form of `source`, or damaged: `path` stands in that message,
+ * `name` in those about the tokenizer. */
+enum lr_status tokenizer_open_compiled(struct lr_str file, const char *path, struct tokenizer_id source,
+                                       const char *name, struct tokenizer **out, struct lr_error *err);
+
 /* Growing list of ids. Starts as {0}; freed with token_list_free. */
 struct token_list {
     uint32_t *ids;

@@ -27,4 +27,9 @@ static inline const struct vocab *tokenizer_vocab(const struct tokenizer *t) {
     return t->bpe ? bpe_vocab(t->bpe) : &t->pieces;
 }
 
+/* From a document, which is closed; of a BPE model with the tables of `image`, unless it is NULL. `rest`, if
+ * it is not NULL, becomes what tokenizer_compile() wants. */
+enum lr_status tokenizer_load(struct json_doc *doc, const struct bpe_image *image, struct lr_buf *rest,
+                              struct tokenizer **out, struct lr_error *err);
+
 #endif

@@ -6,9 +6,8 @@
 
 #define SLOT_HASH (~UINT64_C(0) << 32)
 
-/* The seed is an address, so that nobody can prepare pieces that collide. */
 static uint64_t hash_piece(const struct vocab *v, struct lr_str piece) {
-    return XXH3_64bits_withSeed(piece.data, piece.len, (uintptr_t)v->text);
+    return XXH3_64bits_withSeed(piece.data, piece.len, v->seed);
 }
 
 static uint64_t slots_for(size_t count) {
@@ -35,6 +34,7 @@ enum lr_status vocab_init(struct vocab *v, size_t count, size_t text_size, uint3
         return lr_fail_memory(err, key, text_size + size * sizeof *v->entries + slots * sizeof *v->slots);
     }
     memset(v->entries, 0xFF, ((size_t)size + 1) * sizeof *v->entries);
+    v->seed = (uintptr_t)v->text; /* an address: nobody can prepare pieces that collide */
     v->mask = slots - 1;
     v->size = size;
     v->text_size = text_size;
@@ -42,10 +42,34 @@ enum lr_status vocab_init(struct vocab *v, size_t count, size_t text_size, uint3
 }
 
 void vocab_free(struct vocab *v) {
-    lr_free(v->text);
-    lr_free(v->entries);
-    lr_free(v->slots);
+    if (!v->borrowed) {
+        lr_free(v->text);
+        lr_free(v->entries);
+        lr_free(v->slots);
+    }
     *v = (struct vocab){0};
+}
+
+/* Whether a slot is free or leads to an entry. */
+static bool slot_leads(const struct vocab *v, uint64_t slot) {
+    return !slot || ((uint32_t)slot && vocab_has(v, (uint32_t)slot - 1));
+}
+
+bool vocab_borrow(struct vocab *v) {
+    uint64_t wrong = 0;
+    v->borrowed = true;
+    v->count = 0;
+    if (!v->size || v->size > VOCAB_MAX_ID + 1 || v->text_size >= VOCAB_NONE || (v->mask & (v->mask + 1)))
+        return false;
+    for (uint32_t i = 0; i < v->size; i++) {
+        struct vocab_entry e = v->entries[i];
+        wrong += e.begin != VOCAB_NONE && (uint64_t)e.begin + e.len > v->text_size;
+    }
+    for (uint64_t i = 0; i <= v->mask; i++) {
+        wrong += !slot_leads(v, v->slots[i]);
+        v->count += v->slots[i] != 0;
+    }
+    return !wrong && v->count <= v->mask; /* a search ends at a free slot */
 }
 
 /* Where the piece stands in the table, or the free slot where it would. */
@@ -98,6 +122,6 @@ struct lr_str vocab_piece(const struct vocab *v, uint32_t id) {
 }
 
 size_t vocab_memory(const struct vocab *v) {
-    if (!v->slots) return 0;
+    if (!v->slots || v->borrowed) return 0;
     return v->text_size + v->size * sizeof *v->entries + (v->mask + 1) * sizeof *v->slots;
 }

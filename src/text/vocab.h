@@ -19,14 +19,19 @@ struct vocab {
     struct vocab_entry *entries; /* [size], by id */
     uint64_t *slots;             /* [mask + 1]: upper half of the hash, id + 1 (0: free) */
     uint32_t size, count;        /* greatest id + 1; entries that exist */
-    uint64_t mask;
+    uint64_t mask, seed;
     size_t text_size, text_used;
+    bool borrowed; /* the three tables belong to somebody else, and are only read */
 };
 
 /* Room for `count` pieces of `text_size` bytes in all, with ids below `size`. The ids must not be sparse:
  * `size` at most 4 x count + 1,000,000, else LR_EMODEL (`name` and `key` stand in the message). */
 enum lr_status vocab_init(struct vocab *v, size_t count, size_t text_size, uint32_t size, const char *name,
                           const char *key, struct lr_error *err);
+/* Takes tables that lie elsewhere, as another vocabulary's would be: `v` has all but `count`. They must stay
+ * as they are until vocab_free(). False where they are not what vocab_add() makes: then `v` must not be used.
+ */
+bool vocab_borrow(struct vocab *v);
 /* Safe on {0}. */
 void vocab_free(struct vocab *v);
 

@@ -184,6 +184,28 @@ static struct tokenizer *open_tokenizer(const char *folder, bool pair) {
     return t;
 }
 
+/* The same tokenizer through its compiled form, which `file` keeps; NULL where it has none. */
+static struct tokenizer *open_compiled(const char *folder, struct lr_buf *file) {
+    struct lr_buf rest = {0};
+    struct lr_str text = {0};
+    struct lr_error err;
+    struct tokenizer *t;
+    char path[400], *data;
+    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    text.data = data = support_read_file(path, &text.len);
+    assert_non_null(data);
+    if (tokenizer_parse_rest(text, path, &rest, &t, &err)) fail_msg("%s", err.message);
+    struct tokenizer_id id = tokenizer_identify(text);
+    if (rest.len && tokenizer_compile(t, lr_buf_str(&rest), id, "", file, &err)) fail_msg("%s", err.message);
+    tokenizer_close(t);
+    t = NULL;
+    if (rest.len && tokenizer_open_compiled(lr_buf_str(file), "compiled", id, path, &t, &err))
+        fail_msg("%s", err.message);
+    lr_buf_free(&rest);
+    free(data);
+    return t;
+}
+
 /* ---- one test for each entry of index.json */
 
 struct suite {
@@ -212,12 +234,22 @@ static void test_entry(void **state) {
     json_bool(json_get(*entry, "shared"), &shared);
     snprintf(local, sizeof local, FOLDER "/%s", path);
     if (shared && !(folder = support_data(path))) skip();
-    struct tokenizer *t = open_tokenizer(folder, strcmp(form, "vocab+merges") == 0);
+    bool pair = strcmp(form, "vocab+merges") == 0;
+    struct tokenizer *t = open_tokenizer(folder, pair);
     struct check c = {.name = golden, .t = t, .texts = suite.texts, .n_texts = suite.n_texts};
     c.gold = open_file(golden, &data);
     check_gold(&c);
     tokenizer_close(t);
     free(data);
+    struct lr_buf compiled = {0};
+    if (!pair && (t = open_compiled(folder, &compiled))) {
+        c = (struct check){.name = golden, .t = t, .texts = suite.texts, .n_texts = suite.n_texts};
+        c.gold = open_file(golden, &data);
+        check_gold(&c);
+        tokenizer_close(t);
+        free(data);
+    }
+    lr_buf_free(&compiled);
 }
 
 static int load_suite(void **state) {

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define MODEL "tests/golden/models/llama_gqa"
 static const uint32_t prompt[] = {5, 17, 42, 99, 3, 64, 7};
@@ -219,6 +220,46 @@ static void an_interruption_while_decoding_is_a_finish(void **state) {
 }
 
 /* A text's score is the sum of what the model said before each of its tokens. */
+static double process_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void a_token_takes_nothing_from_the_heap(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_session *s = open_session(e, 0.8f, 1, 128);
+    struct lr_error err;
+    assert_int_equal(lr_session_feed_ids(s, prompt, N_PROMPT, &err), LR_OK);
+    generate(s, 4, 0, NULL);
+    long asked[2];
+    for (int i = 0; i < 2; i++) { /* what a call takes does not depend on how many tokens it gives */
+        lr_mem_fail_after(0, 0);
+        generate(s, i ? 64 : 8, 0, NULL);
+        asked[i] = lr_mem_count();
+    }
+    assert_int_equal(asked[0], asked[1]);
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
+static void an_idle_session_takes_no_time(void **state) {
+    (void)state;
+    struct lr_engine *e = open_engine();
+    struct lr_session *s = open_session(e, 0, 1, 128);
+    struct lr_error err;
+    assert_int_equal(lr_session_feed_ids(s, prompt, N_PROMPT, &err), LR_OK);
+    generate(s, 8, 0, NULL);
+    nanosleep(&(struct timespec){0, 10000000}, NULL);
+    double before = process_seconds();
+    nanosleep(&(struct timespec){1, 0}, NULL);
+    assert_true(process_seconds() - before < 0.02);
+    generate(s, 8, 0, NULL);
+    lr_session_close(s);
+    lr_engine_close(e);
+}
+
 static void scores_are_the_logprobs_of_generation(void **state) {
     (void)state;
     struct lr_engine *e = open_engine();
@@ -651,6 +692,8 @@ int main(void) {
         cmocka_unit_test(what_is_refused_says_why),
         cmocka_unit_test(a_callback_and_a_flag_stop_it),
         cmocka_unit_test(an_interruption_while_decoding_is_a_finish),
+        cmocka_unit_test(a_token_takes_nothing_from_the_heap),
+        cmocka_unit_test(an_idle_session_takes_no_time),
         cmocka_unit_test(scores_are_the_logprobs_of_generation),
         cmocka_unit_test(several_sessions_share_an_engine),
         cmocka_unit_test(the_plan_adds_up),
