@@ -13,6 +13,10 @@
  * second, as each tile of activations is copied once a piece. */
 #define PIECE_ROWS         12
 #define PIECE_ROWS_PREFILL 48
+/* Quantised weights with more than a few activations: whole pairs of groups, as many as PIECES_PER_THREAD
+ * leaves, since kernels cut them as the caches want it. */
+#define PIECE_ROWS_QUANTISED 32
+#define PIECE_ROWS_MOST      192
 
 struct product {
     const struct matmul *m;
@@ -68,7 +72,14 @@ static uint64_t piece_bytes(uint64_t weights, size_t n_x, uint32_t threads) {
     return bytes < PIECE_BYTES_MOST ? bytes : PIECE_BYTES_MOST;
 }
 
+static size_t quantised_piece(uint64_t all, uint32_t threads) {
+    uint64_t rows = all / ((uint64_t)threads * PIECES_PER_THREAD);
+    if (rows > PIECE_ROWS_MOST) rows = PIECE_ROWS_MOST;
+    return (size_t)(rows < PIECE_ROWS_QUANTISED ? PIECE_ROWS_QUANTISED : rows - rows % PIECE_ROWS_QUANTISED);
+}
+
 static size_t native_piece(const struct tensor_view *w, size_t n_x, uint32_t threads) {
+    if (n_x >= PIECE_ROWS && quant_rows(w->dtype) > 1) return quantised_piece(w->rows, threads);
     uint64_t row = quant_row_bytes(w->dtype, w->cols);
     uint64_t rows = row == 0 ? w->rows : piece_bytes(row * w->rows, n_x, threads) / row;
     size_t step = n_x < PIECE_ROWS && quant_rows(w->dtype) == 1 ? PIECE_ROWS : PIECE_ROWS_PREFILL;

@@ -7,7 +7,7 @@
 #include "kernel/quant.h"
 
 typedef __m256i ivec;
-enum { Q8_COLUMNS = 2, Q8_X = 2, Q4_X = 3 };
+enum { Q8_COLUMNS = 2, Q8_X = 2, Q4_X = 3, Q4_COLUMNS = 2, PANEL_X = 2 };
 
 static inline ivec ivec_zero(void) {
     return _mm256_setzero_si256();
@@ -17,6 +17,9 @@ static inline ivec ivec_all(int32_t x) {
 }
 static inline ivec ivec_load(const void *p) {
     return _mm256_loadu_si256(p);
+}
+static inline void ivec_store(void *p, ivec a) {
+    _mm256_storeu_si256(p, a);
 }
 static inline vec ivec_float(ivec a) {
     return _mm256_cvtepi32_ps(a);

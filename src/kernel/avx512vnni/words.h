@@ -9,7 +9,7 @@
 #define KERNEL_NAME(name) name##_avx512vnni
 
 typedef __m512i ivec;
-enum { Q8_COLUMNS = 2, Q8_X = 6, Q4_X = 8 };
+enum { Q8_COLUMNS = 2, Q8_X = 6, Q4_X = 8, Q4_COLUMNS = 2, PANEL_X = 4 };
 
 static inline ivec ivec_zero(void) {
     return _mm512_setzero_si512();
@@ -19,6 +19,9 @@ static inline ivec ivec_all(int32_t x) {
 }
 static inline ivec ivec_load(const void *p) {
     return _mm512_loadu_si512(p);
+}
+static inline void ivec_store(void *p, ivec a) {
+    _mm512_storeu_si512(p, a);
 }
 static inline vec ivec_float(ivec a) {
     return _mm512_cvtepi32_ps(a);

@@ -11,7 +11,9 @@ enum {
     LINE_BYTES = 64,
     /* With one activation lines so many bytes further on are fetched. */
     QUANT_AHEAD = 4096,
-    X_MOST = 8 /* activations of any tile */
+    X_MOST = 8, /* activations of any tile */
+    Q4_SUMS = Q4_COLUMNS * PANEL_X > Q4_X ? Q4_COLUMNS *PANEL_X : Q4_X,
+    PANEL_FROM = 2 * Q4_X + 1
 };
 
 /* ---- activations */
@@ -106,6 +108,12 @@ static ALWAYS_INLINE void store_column(const struct quant_dot *d, size_t c, size
         vec_store_part(out, sum, left);
 }
 
+static ALWAYS_INLINE vec load_column(const struct quant_dot *d, size_t c, size_t m) {
+    const float *out = d->out + m * d->ld_out + c * VEC;
+    size_t left = d->rows - c * VEC;
+    return left >= VEC ? vec_load(out) : vec_load_part(out, left);
+}
+
 /* Columns [c, c + n_c) with activations [m, m + n_x); the counts are constants where this is inlined. */
 static ALWAYS_INLINE void tile_q8(const struct quant_dot *d, size_t c, const int n_c, size_t m,
                                   const int n_x) {
@@ -157,65 +165,142 @@ static ALWAYS_INLINE void tile_q8(const struct quant_dot *d, size_t c, const int
         for (int j = 0; j < n_x; j++) store_column(d, c + (size_t)i, m + (size_t)j, acc[j * n_c + i]);
 }
 
-/* The exact sums of one block of 16 of a unit of q4. */
-static ALWAYS_INLINE void block_q4(const struct quant_q4_unit *unit, size_t half, size_t b, const int8_t *q,
-                                   size_t padded, const int32_t *bias, const int n_x, ivec *sum) {
-    ivec code[4];
-#pragma GCC unroll 2
-    for (size_t i = 0; i < 2; i++) {
-        ivec line = ivec_load(unit->line[b][i] + half * VEC * 4);
-        code[2 * i] = ivec_codes_low(line);
-        code[2 * i + 1] = ivec_codes_high(line);
-    }
-#pragma GCC unroll 8
-    for (int j = 0; j < n_x; j++) {
-        const int8_t *x = q + (size_t)j * padded + b * QUANT_Q4_BLOCK;
-        sum[j] = ivec_all(bias[(size_t)j * padded / QUANT_Q4_BLOCK + b]);
+/* Codes and scales of a column's unit of q4, unpacked once for all activations. */
+enum { Q4_BLOCKS = QUANT_Q4_UNIT / QUANT_Q4_BLOCK, PANEL_UNITS = 4 };
+struct panel_unit {
+    uint8_t code[Q4_BLOCKS][4][VEC * 4];
+    float scale[Q4_BLOCKS][VEC];
+};
+
+/* A column's part of one unit, and its panel, if there is one. */
+struct source_q4 {
+    const struct quant_q4_unit *unit;
+    size_t half;
+    const struct panel_unit *panel;
+};
+
+/* Elements [4i, 4i + 4) of block b. */
+static ALWAYS_INLINE ivec codes_q4(const struct source_q4 *w, size_t b, size_t i) {
+    if (w->panel) return ivec_load(w->panel->code[b][i]);
+    ivec line = ivec_load(w->unit->line[b][i / 2] + w->half * VEC * 4);
+    return i % 2 ? ivec_codes_high(line) : ivec_codes_low(line);
+}
+static ALWAYS_INLINE vec scale_q4(const struct source_q4 *w, size_t b) {
+    if (w->panel) return vec_load(w->panel->scale[b]);
+    return vec_bytes(w->unit->scale[b] + w->half * VEC);
+}
+
+static ALWAYS_INLINE void unpack_unit(const struct source_q4 *w, struct panel_unit *out) {
+    for (size_t b = 0; b < Q4_BLOCKS; b++) {
 #pragma GCC unroll 4
-        for (size_t i = 0; i < 4; i++) sum[j] = ivec_dot_q4(sum[j], code[i], four(x + 4 * i));
+        for (size_t i = 0; i < 4; i++) ivec_store(out->code[b][i], codes_q4(w, b, i));
+        vec_store(out->scale[b], scale_q4(w, b));
     }
 }
 
-/* A column's part of one unit, for activations of which q, scale and bias are those of the unit. */
-static ALWAYS_INLINE void unit_q4(const struct quant_q4_unit *unit, size_t half, const int8_t *q,
-                                  const float *scale, const int32_t *bias, size_t padded, const int n_x,
-                                  vec *part) {
-    for (size_t b = 0; b < QUANT_Q4_UNIT / QUANT_Q4_BLOCK; b += 2) {
-        ivec sum[X_MOST];
-        vec s[X_MOST];
-        block_q4(unit, half, b, q, padded, bias, n_x, sum);
-        vec first = vec_bytes(unit->scale[b] + half * VEC);
+/* Activations of a tile: q, scale and bias of the first one's unit. */
+struct unit_x {
+    const int8_t *q;
+    const float *scale;
+    const int32_t *bias;
+    size_t padded;
+};
+
+/* The exact sums of one block of 16 of `n_c` columns: sum [n_x, n_c]. */
+static ALWAYS_INLINE void block_q4(const struct source_q4 *w, const int n_c, size_t b, const struct unit_x *x,
+                                   const int n_x, ivec *sum) {
 #pragma GCC unroll 8
-        for (int j = 0; j < n_x; j++) s[j] = vec_mul(ivec_float(sum[j]), first);
-        block_q4(unit, half, b + 1, q, padded, bias, n_x, sum);
-        vec second = vec_bytes(unit->scale[b + 1] + half * VEC);
+    for (int j = 0; j < n_x; j++)
+#pragma GCC unroll 8
+        for (int c = 0; c < n_c; c++)
+            sum[j * n_c + c] = ivec_all(x->bias[(size_t)j * x->padded / QUANT_Q4_BLOCK + b]);
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; i++) {
+        ivec code[Q4_COLUMNS];
+#pragma GCC unroll 8
+        for (int c = 0; c < n_c; c++) code[c] = codes_q4(w + c, b, i);
 #pragma GCC unroll 8
         for (int j = 0; j < n_x; j++) {
-            s[j] = vec_fma(ivec_float(sum[j]), second, s[j]);
-            part[j] = vec_fma(vec_all(scale[(size_t)j * padded / QUANT_X_BLOCK + b / 2]), s[j], part[j]);
+            ivec q = four(x->q + (size_t)j * x->padded + b * QUANT_Q4_BLOCK + 4 * i);
+#pragma GCC unroll 8
+            for (int c = 0; c < n_c; c++) sum[j * n_c + c] = ivec_dot_q4(sum[j * n_c + c], code[c], q);
         }
     }
 }
 
-static ALWAYS_INLINE void tile_q4(const struct quant_dot *d, size_t c, size_t m, const int n_x) {
-    struct column column = column_at(d, c, sizeof(struct quant_q4_unit));
-    vec acc[X_MOST], part[X_MOST];
+/* Columns' part of one unit: part [n_x, n_c]. */
+static ALWAYS_INLINE void unit_q4(const struct source_q4 *w, const int n_c, const struct unit_x *x,
+                                  const int n_x, vec *part) {
+    for (size_t b = 0; b < Q4_BLOCKS; b += 2) {
+        ivec sum[Q4_SUMS];
+        vec s[Q4_SUMS];
+        block_q4(w, n_c, b, x, n_x, sum);
 #pragma GCC unroll 8
-    for (int j = 0; j < n_x; j++) acc[j] = vec_zero();
-    for (size_t u = 0; u < d->units; u++) {
-        const struct quant_q4_unit *unit = (const struct quant_q4_unit *)(const void *)column.unit + u;
-        size_t at = m * d->padded + u * QUANT_Q4_UNIT;
-        if (n_x == 1) fetch_unit((const char *)unit, sizeof *unit);
+        for (int c = 0; c < n_c; c++) {
+            vec first = scale_q4(w + c, b);
 #pragma GCC unroll 8
-        for (int j = 0; j < n_x; j++) part[j] = vec_zero();
-        unit_q4(unit, column.half, d->x->q + at, d->x->scale + at / QUANT_X_BLOCK,
-                d->x->bias + at / QUANT_Q4_BLOCK, d->padded, n_x, part);
-        vec super = vec_scales(unit->super + column.half * VEC);
+            for (int j = 0; j < n_x; j++) s[j * n_c + c] = vec_mul(ivec_float(sum[j * n_c + c]), first);
+        }
+        block_q4(w, n_c, b + 1, x, n_x, sum);
 #pragma GCC unroll 8
-        for (int j = 0; j < n_x; j++) acc[j] = vec_fma(super, part[j], acc[j]);
+        for (int c = 0; c < n_c; c++) {
+            vec second = scale_q4(w + c, b + 1);
+#pragma GCC unroll 8
+            for (int j = 0; j < n_x; j++) {
+                int at = j * n_c + c;
+                s[at] = vec_fma(ivec_float(sum[at]), second, s[at]);
+                part[at] = vec_fma(vec_all(x->scale[(size_t)j * x->padded / QUANT_X_BLOCK + b / 2]), s[at],
+                                   part[at]);
+            }
+        }
+    }
+}
+
+/* A run of units, of which all but the first one begins with what is in the outputs; panel [n_c][PANEL_UNITS]
+ * or NULL. */
+struct run_q4 {
+    size_t first, last;
+    struct panel_unit (*panel)[PANEL_UNITS];
+};
+
+static ALWAYS_INLINE void tile_q4(const struct quant_dot *d, const struct run_q4 *run, size_t c,
+                                  const int n_c, size_t m, const int n_x) {
+    struct column column[Q4_COLUMNS];
+    struct source_q4 source[Q4_COLUMNS] = {{0}};
+    vec acc[Q4_SUMS], part[Q4_SUMS];
+#pragma GCC unroll 8
+    for (int i = 0; i < n_c; i++) column[i] = column_at(d, c + (size_t)i, sizeof(struct quant_q4_unit));
+#pragma GCC unroll 8
+    for (int j = 0; j < n_x; j++)
+#pragma GCC unroll 8
+        for (int i = 0; i < n_c; i++)
+            acc[j * n_c + i] = run->first ? load_column(d, c + (size_t)i, m + (size_t)j) : vec_zero();
+    for (size_t u = run->first; u < run->last; u++) {
+        const size_t at = m * d->padded + u * QUANT_Q4_UNIT;
+        const struct unit_x x = {d->x->q + at, d->x->scale + at / QUANT_X_BLOCK,
+                                 d->x->bias + at / QUANT_Q4_BLOCK, d->padded};
+#pragma GCC unroll 8
+        for (int i = 0; i < n_c; i++) {
+            source[i].unit = (const struct quant_q4_unit *)(const void *)column[i].unit + u;
+            source[i].half = column[i].half;
+            if (run->panel) source[i].panel = run->panel[i] + (u - run->first);
+        }
+        if (n_x == 1 && !run->panel) fetch_unit((const char *)source[0].unit, sizeof *source[0].unit);
+#pragma GCC unroll 8
+        for (int i = 0; i < n_c * n_x; i++) part[i] = vec_zero();
+        unit_q4(source, n_c, &x, n_x, part);
+#pragma GCC unroll 8
+        for (int i = 0; i < n_c; i++) {
+            vec super = vec_scales(source[i].unit->super + column[i].half * VEC);
+#pragma GCC unroll 8
+            for (int j = 0; j < n_x; j++)
+                acc[j * n_c + i] = vec_fma(super, part[j * n_c + i], acc[j * n_c + i]);
+        }
     }
 #pragma GCC unroll 8
-    for (int j = 0; j < n_x; j++) store_column(d, c, m + (size_t)j, acc[j]);
+    for (int i = 0; i < n_c; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < n_x; j++) store_column(d, c + (size_t)i, m + (size_t)j, acc[j * n_c + i]);
 }
 
 /* Columns [c, c + n_c) with all activations. */
@@ -231,16 +316,38 @@ static ALWAYS_INLINE void columns_q8(const struct quant_dot *d, size_t c, const 
 }
 
 static ALWAYS_INLINE void column_q4(const struct quant_dot *d, size_t c) {
+    const struct run_q4 run = {0, d->units, NULL};
     size_t m = 0;
-    for (; m + Q4_X <= d->n_x; m += Q4_X) tile_q4(d, c, m, Q4_X);
+    for (; m + Q4_X <= d->n_x; m += Q4_X) tile_q4(d, &run, c, 1, m, Q4_X);
     const size_t rest = d->n_x - m;
-    if (Q4_X > 7 && rest == 7) tile_q4(d, c, m, 7);
-    if (Q4_X > 6 && rest == 6) tile_q4(d, c, m, 6);
-    if (Q4_X > 5 && rest == 5) tile_q4(d, c, m, 5);
-    if (Q4_X > 4 && rest == 4) tile_q4(d, c, m, 4);
-    if (Q4_X > 3 && rest == 3) tile_q4(d, c, m, 3);
-    if (rest == 2) tile_q4(d, c, m, 2);
-    if (rest == 1) tile_q4(d, c, m, 1);
+    if (Q4_X > 7 && rest == 7) tile_q4(d, &run, c, 1, m, 7);
+    if (Q4_X > 6 && rest == 6) tile_q4(d, &run, c, 1, m, 6);
+    if (Q4_X > 5 && rest == 5) tile_q4(d, &run, c, 1, m, 5);
+    if (Q4_X > 4 && rest == 4) tile_q4(d, &run, c, 1, m, 4);
+    if (Q4_X > 3 && rest == 3) tile_q4(d, &run, c, 1, m, 3);
+    if (rest == 2) tile_q4(d, &run, c, 1, m, 2);
+    if (rest == 1) tile_q4(d, &run, c, 1, m, 1);
+}
+
+/* Columns [c, c + Q4_COLUMNS) with many activations: a few units at a time, which are unpacked into the
+ * first-level cache while all activations pass over them. */
+static ALWAYS_INLINE void panels_q4(const struct quant_dot *d, size_t c) {
+    struct panel_unit panel[Q4_COLUMNS][PANEL_UNITS] __attribute__((aligned(64)));
+    for (size_t u = 0; u < d->units; u += PANEL_UNITS) {
+        const struct run_q4 run = {u, d->units - u < PANEL_UNITS ? d->units : u + PANEL_UNITS, panel};
+        for (size_t i = 0; i < Q4_COLUMNS; i++) {
+            struct column column = column_at(d, c + i, sizeof(struct quant_q4_unit));
+            const struct quant_q4_unit *unit = (const struct quant_q4_unit *)(const void *)column.unit;
+            for (size_t v = u; v < run.last; v++)
+                unpack_unit(&(struct source_q4){unit + v, column.half, NULL}, panel[i] + (v - u));
+        }
+        size_t m = 0;
+        for (; m + PANEL_X <= d->n_x; m += PANEL_X) tile_q4(d, &run, c, Q4_COLUMNS, m, PANEL_X);
+        const size_t rest = d->n_x - m;
+        if (PANEL_X > 3 && rest == 3) tile_q4(d, &run, c, Q4_COLUMNS, m, 3);
+        if (PANEL_X > 2 && rest == 2) tile_q4(d, &run, c, Q4_COLUMNS, m, 2);
+        if (rest == 1) tile_q4(d, &run, c, Q4_COLUMNS, m, 1);
+    }
 }
 
 void KERNEL_NAME(quant_dot_q8)(const void *w, size_t rows, size_t k, const struct quant_x *x, size_t n_x,
@@ -258,7 +365,10 @@ void KERNEL_NAME(quant_dot_q4)(const void *w, size_t rows, size_t k, const struc
     struct quant_dot d = {w,    rows,  (k + QUANT_Q4_UNIT - 1) / QUANT_Q4_UNIT, quant_x_padded(k), x, n_x,
                           NULL, ld_out};
     d.out = out;
-    for (size_t c = 0; c * VEC < rows; c++) column_q4(&d, c);
+    size_t c = 0, columns = (rows + VEC - 1) / VEC;
+    if (n_x >= PANEL_FROM)
+        for (; c + Q4_COLUMNS <= columns; c += Q4_COLUMNS) panels_q4(&d, c);
+    for (; c < columns; c++) column_q4(&d, c);
 }
 
 /* ---- of f32 activations */
