@@ -4,8 +4,8 @@
 
 #include "weights/plan.h"
 
-/* Sets load_s, prefill_tok_s and decode_tok_s; 0 where a rate that they need is not known. pinned [n_tensors]:
- * units, as plan_make() gives them. */
+/* Sets load_s, prefill_tok_s and decode_tok_s; 0 where a rate that they need is not known. pinned
+ * [n_tensors]: units, as plan_make() gives them. */
 void predict_speed(const struct plan_facts *f, const uint64_t *pinned, struct lr_plan *plan);
 
 /* Whether reading that many bytes of weights takes longer than the products of a pass of `chunk` tokens;
