@@ -1,6 +1,6 @@
 /* entries.h - what is kept in the cache folder for the next time: safetensors files that are made aside and
  * renamed, each of which says in its metadata what it was made from ("origin"). Used by quant.c and
- * tokenizer_cache.c, which name them, and check them at each use. */
+ * compiled.c, which name them, and check them at each use. */
 #ifndef LR_RUN_ENTRIES_H
 #define LR_RUN_ENTRIES_H
 
