@@ -191,8 +191,11 @@ static enum lr_status hold(struct lr_engine *e, enum quant_format format, struct
             "not kept in a folder: --cache-dir on a disk with room, or needs %.2f GB more free: close "
             "other programs",
             (double)bytes / GIB, (double)there / GIB, (double)(bytes - there) / GIB);
+    double since = clock_now();
     LR_TRY(file_unnamed("quantised weights", &e->held_fd, err));
     LR_TRY(make(e, e->held_fd, "memory for quantised weights", format, err));
+    lr_log(LR_LOG_INFO, "quantised to %s in %.1f s, held in memory (%s)", quant_name(format),
+           clock_now() - since, lr_gb(bytes, 2).text);
     snprintf(path, sizeof path, "/proc/self/fd/%d", e->held_fd);
     e->held = bytes;
     return take_file(e, path, format, err);

@@ -1,6 +1,6 @@
 /* quantise.h - quantises the weights of a model into one file, a safetensors file that any reader opens: the
  * matrices as U8 [groups, bytes of a group] in kernel/quant.h's layout, all else as it was, in the order of
- * use. Memory: some blocks of the source; the file is written through a map of it. */
+ * use. Memory: some blocks of the source, and of each thread some groups of rows. */
 #ifndef LR_WEIGHTS_QUANTISE_H
 #define LR_WEIGHTS_QUANTISE_H
 
@@ -31,7 +31,7 @@ enum lr_dtype quantise_dtype(const struct plan_tensor *t, enum quant_format form
 /* Bytes of all tensors then. */
 uint64_t quantise_bytes(const struct plan_tensor *tensors, size_t n, enum quant_format format);
 
-/* Writes the file to `fd`, which is empty and open for reading and writing; `name` stands in messages.
+/* Writes the file to `fd`, which is empty and open for writing; `name` stands in messages.
  * LR_EFAILED: the disk is full, or an I/O error; LR_EMODEL: the source is damaged, an element is not finite
  * (tensor, row and column named); LR_EINTERRUPTED. */
 enum lr_status quantise_write(const struct quantise_job *job, int fd, const char *name, struct lr_error *err);
