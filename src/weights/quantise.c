@@ -17,11 +17,18 @@
 
 /* ---- what becomes of a tensor */
 
-enum lr_dtype quantise_dtype(const struct plan_tensor *t, enum quant_format format) {
+const struct quantise_kind quantise_kinds[] = {{QUANT_Q8, false}, {QUANT_Q4, false}, {QUANT_Q4, true}};
+
+const char *quantise_name(struct quantise_kind kind) {
+    return kind.format == QUANT_Q4 && kind.head_q8 ? "q4+q8" : quant_name(kind.format);
+}
+
+enum lr_dtype quantise_dtype(const struct plan_tensor *t, struct quantise_kind kind) {
     const struct tensor_record *r = t->record;
     if (r->rank != 2 || t->kind == WEIGHT_VECTOR) return r->dtype;
     bool smaller = quant_row_bytes(LR_Q4, r->shape[1]) < quant_row_bytes(LR_Q8, r->shape[1]);
-    return format == QUANT_Q4 && smaller && t->kind != WEIGHT_ROWS ? LR_Q4 : LR_Q8;
+    bool q8 = t->kind == WEIGHT_ROWS || (t->kind == WEIGHT_ESSENTIAL && kind.head_q8);
+    return kind.format == QUANT_Q4 && smaller && !q8 ? LR_Q4 : LR_Q8;
 }
 
 static uint64_t bytes_as(const struct tensor_record *r, enum lr_dtype dtype) {
@@ -30,18 +37,18 @@ static uint64_t bytes_as(const struct tensor_record *r, enum lr_dtype dtype) {
     return (r->shape[0] + step - 1) / step * step * quant_row_bytes(dtype, r->shape[1]);
 }
 
-uint64_t quantise_bytes(const struct plan_tensor *tensors, size_t n, enum quant_format format) {
+uint64_t quantise_bytes(const struct plan_tensor *tensors, size_t n, struct quantise_kind kind) {
     uint64_t sum = 0;
-    for (size_t i = 0; i < n; i++) sum += bytes_as(tensors[i].record, quantise_dtype(&tensors[i], format));
+    for (size_t i = 0; i < n; i++) sum += bytes_as(tensors[i].record, quantise_dtype(&tensors[i], kind));
     return sum;
 }
 
 /* ---- the header */
 
-static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, enum quant_format format,
+static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, struct quantise_kind kind,
                          uint64_t *at) {
     const struct tensor_record *r = t->record;
-    enum lr_dtype dtype = quantise_dtype(t, format);
+    enum lr_dtype dtype = quantise_dtype(t, kind);
     uint64_t end = *at + bytes_as(r, dtype), groups = (r->shape[0] + QUANT_ROWS - 1) / QUANT_ROWS;
     int bad = lr_buf_append_char(b, ',') | json_write_string(b, r->name);
     if (quant_rows(dtype) > 1)
@@ -57,8 +64,8 @@ static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, enum qua
 }
 
 /* What a reader needs to know of each quantised tensor: "q8 7000 x 512". */
-static int append_description(struct lr_buf *b, const struct plan_tensor *t, enum quant_format format) {
-    enum lr_dtype dtype = quantise_dtype(t, format);
+static int append_description(struct lr_buf *b, const struct plan_tensor *t, struct quantise_kind kind) {
+    enum lr_dtype dtype = quantise_dtype(t, kind);
     if (quant_rows(dtype) == 1) return 0;
     return lr_buf_append_char(b, ',') | json_write_string(b, t->record->name) |
            lr_buf_printf(b, ":\"%s %llu x %llu\"", lr_dtype_label(dtype),
@@ -73,12 +80,12 @@ static enum lr_status make_header(const struct quantise_job *job, struct lr_buf 
     int bad = lr_buf_append(b, length, sizeof length) |
               lr_buf_printf(
                   b, "{\"__metadata__\":{\"format\":\"llm-run quantised %d\",\"quant\":\"%s\",\"origin\":",
-                  QUANTISE_VERSION, quant_name(job->format)) |
+                  QUANTISE_VERSION, quantise_name(job->kind)) |
               json_write_string(b, lr_str_of(job->origin));
-    for (size_t i = 0; i < job->n_tensors; i++) bad |= append_description(b, &job->tensors[i], job->format);
+    for (size_t i = 0; i < job->n_tensors; i++) bad |= append_description(b, &job->tensors[i], job->kind);
     bad |= lr_buf_append_char(b, '}');
     for (size_t i = 0; i < job->n_tensors; i++)
-        bad |= append_tensor(b, &job->tensors[i], job->format, data_bytes);
+        bad |= append_tensor(b, &job->tensors[i], job->kind, data_bytes);
     bad |= lr_buf_append_char(b, '}');
     while (!bad && b->len % DATA_ALIGN) bad |= lr_buf_append_char(b, ' ');
     if (bad) return lr_fail_memory(err, "a file's header", b->len);
@@ -144,7 +151,7 @@ static void measure(struct work *w, uint64_t *block_room) {
     uint64_t most = 0;
     for (size_t i = 0; i < job->n_tensors; i++) {
         const struct tensor_record *r = job->tensors[i].record;
-        enum lr_dtype dtype = quantise_dtype(&job->tensors[i], job->format);
+        enum lr_dtype dtype = quantise_dtype(&job->tensors[i], job->kind);
         uint64_t bytes = source_row(r) * block_rows(r);
         uint64_t piece = quant_rows(dtype) > 1 ? piece_groups(r, dtype) * group_bytes(r, dtype) : 0;
         if (bytes > r->bytes) bytes = r->bytes;
@@ -167,7 +174,7 @@ static bool submit_next(struct work *w, struct block *b) {
     b->request = (struct read_request){
         .file = f, .begin = begin, .end = begin + b->n * source_row(r), .to = b->memory};
     b->out = w->out;
-    enum lr_dtype dtype = quantise_dtype(t, job->format);
+    enum lr_dtype dtype = quantise_dtype(t, job->kind);
     uint64_t step = quant_rows(dtype);
     w->out += step == 1 ? b->n * source_row(r)
                         : (b->n + step - 1) / step * step * quant_row_bytes(dtype, r->shape[1]);
@@ -198,7 +205,7 @@ static enum lr_status quantise_groups(const struct work *w, uint64_t first, uint
     const struct tensor_record *r = b->tensor->record;
     enum quant_format format;
     struct lr_error why;
-    quant_format_of(quantise_dtype(b->tensor, w->job->format), &format);
+    quant_format_of(quantise_dtype(b->tensor, w->job->kind), &format);
     struct tensor_view view = {block_data(b), r->dtype, b->n, r->shape[1], r->scales, b->first};
     enum lr_status status = quant_groups(w->job->kernels, format, &view, first, n, out, &why);
     if (status == LR_OK) return LR_OK;
@@ -216,19 +223,18 @@ static void make_piece(void *ctx, uint32_t task, uint32_t thread) {
     struct work *w = ctx;
     const struct block *b = w->block;
     struct lr_error err;
-    enum lr_dtype dtype = quantise_dtype(b->tensor, w->job->format);
+    enum lr_dtype dtype = quantise_dtype(b->tensor, w->job->kind);
     uint64_t most = piece_groups(b->tensor->record, dtype), bytes = group_bytes(b->tensor->record, dtype);
     uint64_t first = task * most, left = block_groups(b) - first, n = left < most ? left : most;
     char *out = w->pieces + thread * w->piece_room;
     enum lr_status status = quantise_groups(w, first, n, out, &err);
-    if (status == LR_OK)
-        status = file_write_at(w->fd, w->name, out, n * bytes, b->out + first * bytes, &err);
+    if (status == LR_OK) status = file_write_at(w->fd, w->name, out, n * bytes, b->out + first * bytes, &err);
     if (status != LR_OK) note_failure(w, status, &err);
 }
 
 static enum lr_status make_block(struct work *w, struct lr_error *err) {
     const struct block *b = w->block;
-    enum lr_dtype dtype = quantise_dtype(b->tensor, w->job->format);
+    enum lr_dtype dtype = quantise_dtype(b->tensor, w->job->kind);
     if (quant_rows(dtype) == 1)
         return file_write_at(w->fd, w->name, block_data(b), b->request.end - b->request.begin, b->out, err);
     uint64_t most = piece_groups(b->tensor->record, dtype);
@@ -303,11 +309,11 @@ enum lr_status quantise_write(const struct quantise_job *job, int fd, const char
 
 /* ---- reading it */
 
-static enum lr_status check_tensor(const char *path, const struct plan_tensor *t, enum quant_format format,
+static enum lr_status check_tensor(const char *path, const struct plan_tensor *t, struct quantise_kind kind,
                                    struct catalog *c, struct lr_error *err) {
     const struct tensor_record *r = t->record;
     struct tensor_record *found = catalog_record(c, r->name);
-    enum lr_dtype dtype = quantise_dtype(t, format);
+    enum lr_dtype dtype = quantise_dtype(t, kind);
     bool quantised = quant_rows(dtype) > 1;
     if (!found || found->bytes != bytes_as(r, dtype) || found->dtype != (quantised ? LR_U8 : dtype))
         return lr_fail(err, LR_EMODEL, "%s: tensor '%.*s' is not as it was quantised", path,
@@ -319,7 +325,7 @@ static enum lr_status check_tensor(const char *path, const struct plan_tensor *t
 }
 
 enum lr_status quantise_open(const char *path, const struct plan_tensor *tensors, size_t n,
-                             enum quant_format format, struct catalog *out, struct lr_error *err) {
+                             struct quantise_kind kind, struct catalog *out, struct lr_error *err) {
     char *own = lr_str_dup(lr_str_of(path));
     if (!own) return lr_fail_memory(err, path, strlen(path) + 1);
     struct model_dir dir = {.shards = &own, .n_shards = 1};
@@ -328,19 +334,19 @@ enum lr_status quantise_open(const char *path, const struct plan_tensor *tensors
     LR_TRY(status);
     if (out->count != n) status = lr_fail(err, LR_EMODEL, "%s: %zu tensors, not %zu", path, out->count, n);
     for (size_t i = 0; i < n && status == LR_OK; i++)
-        status = check_tensor(path, &tensors[i], format, out, err);
+        status = check_tensor(path, &tensors[i], kind, out, err);
     if (status != LR_OK) catalog_close(out);
     return status;
 }
 
-enum lr_status quantise_expect(const struct plan_tensor *tensors, size_t n, enum quant_format format,
+enum lr_status quantise_expect(const struct plan_tensor *tensors, size_t n, struct quantise_kind kind,
                                struct catalog *out, struct lr_error *err) {
     size_t names = 0;
     for (size_t i = 0; i < n; i++) names += tensors[i].record->name.len;
     LR_TRY(catalog_make(n, names + 1, out, err));
     for (size_t i = 0; i < n; i++) {
         const struct tensor_record *r = tensors[i].record;
-        catalog_add(out, r->name, quantise_dtype(&tensors[i], format), r->shape[0],
+        catalog_add(out, r->name, quantise_dtype(&tensors[i], kind), r->shape[0],
                     r->rank == 2 ? r->shape[1] : 0);
     }
     catalog_sort(out);
