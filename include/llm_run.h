@@ -64,6 +64,7 @@ struct lr_engine_options {
     bool mlock; /* what is copied is locked in memory */
     bool guard; /* a handler for SIGBUS: a mapped file that is cut short is an error, not a crash */
     enum lr_quant quant;
+    bool quant_head_q8;    /* with 4.6 bits: the head, and an embedding that is the head too, have 8.5 */
     const char *cache_dir; /* where measurements and quantised weights are kept; NULL: nowhere */
     bool tokenizer_only;   /* the tokenizer's files alone: for lr_tokenize, lr_detokenize, lr_token_piece */
     bool quantise_only;    /* fills the cache of quantised weights; no session can be opened */
@@ -82,12 +83,14 @@ void lr_engine_close(struct lr_engine *engine);
 
 struct lr_model_info {
     const char *family, *architecture, *dtype; /* owned by the engine; dtype: of most weights, "bf16" */
-    const char *quant, *quant_path; /* "none", "q8" or "q4"; the file that keeps them, NULL: none does */
+    const char *quant, *quant_path; /* "none", "q8", "q4", "q4+q8"; the file that keeps them, NULL: none */
     uint64_t parameters, weight_bytes;
     uint32_t layers, dim, heads, kv_heads, head_dim, ffn_dim, vocab, max_context;
     bool tied_head, has_template, has_tokenizer;
 };
 struct lr_model_info lr_engine_info(const struct lr_engine *engine);
+/* With plan_only: file `i` of those that keep its weights quantised, how, its size; NULL: there is none. */
+const char *lr_engine_kept(const struct lr_engine *engine, size_t i, const char **quant, uint64_t *bytes);
 /* Where the time of opening it and its first session went; mapped weights come in the first pass. */
 struct lr_load_times {
     double config_s, catalog_s, tokenizer_s, plan_s, weights_s;
@@ -126,8 +129,7 @@ struct lr_session_options {
     enum lr_kv kv;
     uint32_t prefill_chunk; /* tokens read in one pass; 0: chosen */
     struct lr_sampling sampling;
-    const uint32_t
-        *ids; /* [n_ids] what is fed first, if known: refused before any weight is loaded; or NULL */
+    const uint32_t *ids; /* [n_ids] fed first, if known: refused before weights are loaded; or NULL */
     size_t n_ids;
 };
 /* What generation_config.json says, else temperature 0.8, top-p 0.95, top-k 40. */
@@ -155,7 +157,6 @@ const float *lr_session_logits(const struct lr_session *session);
 
 /* Draws the next token, appends and reads it. `*end`: it ends the text, and was drawn but not read. */
 enum lr_status lr_session_next(struct lr_session *session, uint32_t *id, bool *end, struct lr_error *err);
-
 /* ---- generation ---------------------------------------------------------------------------------------- */
 enum lr_finish { LR_FINISH_EOS, LR_FINISH_STOP, LR_FINISH_LENGTH, LR_FINISH_INTERRUPTED };
 
@@ -199,7 +200,6 @@ enum lr_status lr_session_generate(struct lr_session *session, const struct lr_g
 /* Log-probabilities of ids[1..n-1], each given all before it; logprobs[0] is NaN. Empties the session. */
 enum lr_status lr_session_score(struct lr_session *session, const uint32_t *ids, size_t n_ids,
                                 float *logprobs /* [n_ids] */, struct lr_error *err);
-
 /* ---- planning ------------------------------------------------------------------------------------------ */
 /* Where a tensor lives: in the mapped file; copied into memory, whole or in part; read again in each pass;
  * read row by row (an embedding); widened once (norms, biases). */

@@ -33,7 +33,31 @@ static void fill_rows(const struct lr_model_info *m, struct info_row rows[INFO_R
     memcpy(rows, all, sizeof all);
 }
 
-static int write_json(const struct info_row *rows, struct lr_buf *b) {
+/* What is kept of the weights, quantised: [{"quant","bytes","path"}]. */
+static int write_kept_json(const struct lr_engine *engine, struct lr_buf *b) {
+    const char *quant, *path;
+    uint64_t bytes;
+    int bad = lr_buf_append_str(b, LR_STR(",\"quantised\":["));
+    for (size_t i = 0; (path = lr_engine_kept(engine, i, &quant, &bytes)) != NULL; i++) {
+        bad |= lr_buf_printf(b, "%s{\"quant\":\"%s\",\"bytes\":%llu,\"path\":", i ? "," : "", quant,
+                             (unsigned long long)bytes);
+        bad |= json_write_string(b, lr_str_of(path)) | lr_buf_append_char(b, '}');
+    }
+    return bad | lr_buf_append_char(b, ']');
+}
+
+static int write_kept(const struct lr_engine *engine, struct lr_buf *b) {
+    const char *quant, *path;
+    uint64_t bytes;
+    size_t i = 0;
+    int bad = 0;
+    for (; (path = lr_engine_kept(engine, i, &quant, &bytes)) != NULL; i++)
+        bad |= lr_buf_printf(b, "\n%-14s%s, %llu (%.1f MB) in %s", i ? "" : "quantised", quant,
+                             (unsigned long long)bytes, (double)bytes / 1048576, path);
+    return i ? bad : lr_buf_printf(b, "\n%-14snone kept", "quantised");
+}
+
+static int write_json(const struct lr_engine *engine, const struct info_row *rows, struct lr_buf *b) {
     int bad = 0;
     for (size_t i = 0; i < INFO_ROWS; i++) {
         bad |= lr_buf_printf(b, "%s\"%s\":", i ? "," : "{", rows[i].name);
@@ -44,7 +68,7 @@ static int write_json(const struct info_row *rows, struct lr_buf *b) {
         else
             bad |= lr_buf_printf(b, "%llu", (unsigned long long)rows[i].number);
     }
-    return bad | lr_buf_append_char(b, '}');
+    return bad | write_kept_json(engine, b) | lr_buf_append_char(b, '}');
 }
 
 static int write_value(const struct info_row *row, struct lr_buf *b) {
@@ -64,11 +88,11 @@ static int write_value(const struct info_row *row, struct lr_buf *b) {
     }
 }
 
-static int write_table(const struct info_row *rows, struct lr_buf *b) {
+static int write_table(const struct lr_engine *engine, const struct info_row *rows, struct lr_buf *b) {
     int bad = 0;
     for (size_t i = 0; i < INFO_ROWS; i++)
         bad |= lr_buf_printf(b, "%s%-14s", i ? "\n" : "", rows[i].name) | write_value(&rows[i], b);
-    return bad;
+    return bad | write_kept(engine, b);
 }
 
 enum lr_status info_run(const struct options *o, struct console *c, struct lr_error *err) {
@@ -82,7 +106,7 @@ enum lr_status info_run(const struct options *o, struct console *c, struct lr_er
     struct lr_model_info info = lr_engine_info(engine);
     fill_rows(&info, rows);
     enum lr_status status =
-        console_answer(c, &b, o->json ? write_json(rows, &b) : write_table(rows, &b), err);
+        console_answer(c, &b, o->json ? write_json(engine, rows, &b) : write_table(engine, rows, &b), err);
     lr_buf_free(&b);
     lr_engine_close(engine);
     return status;

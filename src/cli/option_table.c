@@ -114,6 +114,11 @@ const struct option_row option_table[OPT_COUNT] = {
                    .help =
                        "quantise the weights first: 8.5 or 4.6 bits each, kept for the next time; auto: the "
                        "best that fits in memory (default none)"},
+    [OPT_EMBED] = {"embed", 0, GROUP_MEMORY, KIND_CHOICE, AT(embed), "KIND", "q4|q8",
+                   .modes = IN_SESSION | IN_QUANTIZE,
+                   .help =
+                       "with --quant q4 or auto: what the head becomes under q4, and an embedding that is "
+                       "the head too (default q4; one that is not is q8 always)"},
     [OPT_MLOCK] = {"mlock", 0, GROUP_MEMORY, KIND_FLAG, AT(mlock), .modes = IN_SESSION,
                    .help = "lock copied weights in memory (ulimit -l)"},
     [OPT_CACHE_DIR] =

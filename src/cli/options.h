@@ -66,6 +66,7 @@ enum option_id {
     OPT_MEM_LIMIT,
     OPT_LOAD,
     OPT_QUANT,
+    OPT_EMBED,
     OPT_MLOCK,
     OPT_CACHE_DIR,
     OPT_NO_CACHE,
@@ -136,6 +137,7 @@ struct option_row {
 extern const struct option_row option_table[OPT_COUNT];
 extern const char *const option_group_names[GROUP_COUNT];
 
+enum embed { EMBED_Q4, EMBED_Q8 };
 enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER };
 
 /* A number of bytes, or a share of the memory there is. */
@@ -182,6 +184,7 @@ struct options {
     struct option_size mem_limit;
     int load;  /* enum lr_load */
     int quant; /* enum lr_quant */
+    int embed; /* enum embed */
     bool mlock, no_cache;
     const char *cache_dir;
     bool precise;

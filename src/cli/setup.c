@@ -45,6 +45,9 @@ enum lr_status engine_options_from(const struct options *o, struct console *c, s
     out->precise = o->precise;
     out->load = (enum lr_load)o->load;
     out->quant = (enum lr_quant)o->quant;
+    out->quant_head_q8 = o->embed == EMBED_Q8;
+    if (o->given[OPT_EMBED] && out->quant != LR_QUANT_Q4 && out->quant != LR_QUANT_AUTO)
+        return lr_fail(err, LR_EUSAGE, "--embed says what the head becomes under --quant q4 or auto");
     out->mlock = o->mlock;
     out->guard = true;
     c->expect = (struct lr_session_options){.kv = o->precise ? LR_KV_F32 : LR_KV_F16};

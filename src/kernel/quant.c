@@ -45,56 +45,44 @@ bool quant_bytes(enum quant_format format, uint64_t rows, uint64_t cols, uint64_
 
 enum { CHUNK = QUANT_Q4_UNIT, TOO_LARGE_BITS = 0x7F000000 /* 2^127 */ };
 
-/* 16 rows of a chunk of K, transposed; those past the end of the matrix are zeros. */
+/* 16 rows of a chunk of K; those past the end of the matrix are zeros. */
 struct tile {
-    float x[CHUNK][QUANT_ROWS];
+    float x[QUANT_ROWS][CHUNK];
 };
 
-static enum lr_status refuse_element(const float *x, size_t n, uint64_t row, uint64_t col,
-                                     struct lr_error *err) {
-    size_t k = 0;
-    while (k + 1 < n && (bits_of_float(x[k]) & 0x7FFFFFFF) < TOO_LARGE_BITS) k++;
+static bool too_large(float x) {
+    return (bits_of_float(x) & 0x7FFFFFFF) >= TOO_LARGE_BITS;
+}
+
+/* Names the first element of a group's tile that is too large. */
+static enum lr_status refuse(const struct tile *tile, uint64_t row, uint64_t col, struct lr_error *err) {
+    size_t at = 0;
+    while (at + 1 < sizeof tile->x / sizeof(float) && !too_large(tile->x[at / CHUNK][at % CHUNK])) at++;
     return lr_fail(err, LR_EMODEL,
                    "row %llu, column %llu is %g: weights from 2^127 up, inf and nan cannot be quantised",
-                   (unsigned long long)row, (unsigned long long)col + k, (double)x[k]);
+                   (unsigned long long)row + at / CHUNK, (unsigned long long)col + at % CHUNK,
+                   (double)tile->x[at / CHUNK][at % CHUNK]);
 }
 
-static bool too_large(const float *x, size_t n) {
-    int32_t most = 0;
-    for (size_t i = 0; i < n; i++) {
-        int32_t bits = (int32_t)(bits_of_float(x[i]) & 0x7FFFFFFF);
-        most = bits > most ? bits : most;
-    }
-    return most >= TOO_LARGE_BITS;
-}
-
-/* Elements [col, col + n) of the group's rows. */
-static enum lr_status fill_tile(const struct kernel_table *kernels, const struct tensor_view *w,
-                                uint64_t group, uint64_t col, size_t n, struct tile *out,
-                                struct lr_error *err) {
-    float x[CHUNK];
+/* Elements [col, col + n) of the group's rows, and zeros up to the end of the last unit. */
+static void fill_tile(const struct kernel_table *kernels, const struct tensor_view *w, uint64_t first,
+                      uint64_t col, size_t n, struct tile *out) {
     for (size_t r = 0; r < QUANT_ROWS; r++) {
-        uint64_t row = group * QUANT_ROWS + r;
-        size_t have = row < w->rows ? n : 0;
-        if (have) {
-            tensor_widen(kernels, w, row, col, n, x);
-            if (too_large(x, n)) return refuse_element(x, n, row, col, err);
-        }
-        for (size_t k = have; k < CHUNK; k++) x[k] = 0;
-        for (size_t k = 0; k < CHUNK; k++) out->x[k][r] = x[k];
+        size_t have = first + r < w->rows ? n : 0;
+        if (have) tensor_widen(kernels, w, first + r, col, n, out->x[r]);
+        if (have < CHUNK) memset(out->x[r] + have, 0, (CHUNK - have) * sizeof(float));
     }
-    return LR_OK;
 }
 
 static enum lr_status quantise_group(const struct kernel_table *kernels, enum quant_format format,
-                                     const struct tensor_view *w, uint64_t group, char *out,
+                                     const struct tensor_view *w, uint64_t first, char *out,
                                      struct lr_error *err) {
     struct tile tile __attribute__((aligned(64)));
     for (uint64_t col = 0; col < w->cols; col += CHUNK) {
         size_t n = w->cols - col < CHUNK ? (size_t)(w->cols - col) : CHUNK;
-        LR_TRY(fill_tile(kernels, w, group, col, n, &tile, err));
+        fill_tile(kernels, w, first, col, n, &tile);
         for (size_t k = 0; k < n; k += formats[format].unit, out += formats[format].bytes)
-            kernels->quantise[format](tile.x[k], out);
+            if (!kernels->quantise[format](&tile.x[0][k], CHUNK, out)) return refuse(&tile, first, col, err);
     }
     return LR_OK;
 }
@@ -106,7 +94,7 @@ enum lr_status quant_groups(const struct kernel_table *kernels, enum quant_forma
     if (quant_group_bytes(format, w->cols, &bytes))
         return lr_fail(err, LR_EMODEL, "rows of %llu elements are too long", (unsigned long long)w->cols);
     for (uint64_t i = 0; i < count; i++)
-        LR_TRY(quantise_group(kernels, format, w, first + i, (char *)out + i * bytes, err));
+        LR_TRY(quantise_group(kernels, format, w, (first + i) * QUANT_ROWS, (char *)out + i * bytes, err));
     return LR_OK;
 }
 

@@ -93,10 +93,10 @@ static inline size_t quant_x_padded(size_t k) {
 
 /* Kernels, one of each in struct kernel_table. */
 
-/* One unit of 16 rows: x [QUANT_Q8_UNIT or QUANT_Q4_UNIT][QUANT_ROWS], transposed, magnitudes below 2^127.
- * Scales are searched for the least sum of squared errors of each row; every instruction set finds the
- * same. */
-typedef void kernel_quantise_fn(const float *x, void *out);
+/* One unit of 16 rows: x [QUANT_ROWS][QUANT_Q8_UNIT or QUANT_Q4_UNIT] with row stride ld. Scales are searched
+ * for the least sum of squared errors of each row; every instruction set finds the same. False at a magnitude
+ * of 2^127 or more and at what is no number: then `out` is not to be used. */
+typedef bool kernel_quantise_fn(const float *x, size_t ld, void *out);
 /* x [n_x, k] with row stride ld_x, to be multiplied with weights of `format`. */
 typedef void kernel_quant_x_fn(enum quant_format format, const float *x, size_t k, size_t ld_x, size_t n_x,
                                const struct quant_x *out);

@@ -11,6 +11,7 @@
 #include "sys/memory.h"
 #include "sys/watch.h"
 #include "text/tokenizer.h"
+#include "weights/quantise.h"
 
 /* The most that is used where memory is needed though it counts as free. */
 struct ceiling {
@@ -90,10 +91,16 @@ struct lr_engine {
     struct file_map compiled;    /* its tables, where they are kept; else {0} */
     bool has_template;
     bool quantised; /* the weights; into: */
-    enum quant_format quant_format;
+    struct quantise_kind quant_kind;
     char *quant_path; /* the file that keeps them; NULL: none */
-    int held_fd;      /* quantised weights that are in memory; -1: none */
-    uint64_t held;    /* bytes of them: they count as the system's, not as ours */
+    struct {
+        char *path;
+        const char *quant;
+        uint64_t bytes;
+    } kept[QUANTISE_KINDS]; /* [n_kept] files of quantised weights, for --info */
+    size_t n_kept;
+    int held_fd;    /* quantised weights that are in memory; -1: none */
+    uint64_t held;  /* bytes of them: they count as the system's, not as ours */
     bool cold;      /* much of the weights was on disk alone when they were mapped: a first pass loads them */
     char path[256]; /* the folder, for messages */
 };

@@ -25,7 +25,7 @@ struct lr_model_info lr_engine_info(const struct lr_engine *e) {
     return (struct lr_model_info){
         .family = s->family,
         .architecture = e->config.architecture,
-        .quant = e->quantised ? quant_name(e->quant_format) : "none",
+        .quant = e->quantised ? quantise_name(e->quant_kind) : "none",
         .quant_path = e->quant_path,
         .dtype = lr_dtype_label(engine_main_dtype(e)),
         .parameters = e->binding.parameters,
@@ -42,6 +42,13 @@ struct lr_model_info lr_engine_info(const struct lr_engine *e) {
         .has_template = e->has_template,
         .has_tokenizer = e->tokenizer || e->dir.tokenizer || (e->dir.vocab && e->dir.merges),
     };
+}
+
+const char *lr_engine_kept(const struct lr_engine *e, size_t i, const char **quant, uint64_t *bytes) {
+    if (i >= e->n_kept) return NULL;
+    *quant = e->kept[i].quant;
+    *bytes = e->kept[i].bytes;
+    return e->kept[i].path;
 }
 
 uint64_t lr_memory_total(void) {

@@ -192,6 +192,20 @@ static bool write_all(int fd, const char *data, size_t len) {
     return true;
 }
 
+enum lr_status file_write_at(int fd, const char *name, const void *data, uint64_t len, uint64_t at,
+                             struct lr_error *err) {
+    const char *from = data;
+    while (len) {
+        ssize_t n = pwrite(fd, from, (size_t)len, (off_t)at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return fail_errno(err, name, "cannot be written", n ? errno : ENOSPC);
+        from += n;
+        at += (uint64_t)n;
+        len -= (uint64_t)n;
+    }
+    return LR_OK;
+}
+
 /* The folders above `path`, made where they are missing: a failure shows when the file is opened. */
 static void make_folders(const char *path) {
     char folder[512];
@@ -210,6 +224,7 @@ int file_make(const char *path, int flags, struct lr_error *err) {
 }
 
 enum lr_status file_aside_open(const char *path, struct file_aside *out, struct lr_error *err) {
+    *out = (struct file_aside){.fd = -1};
     int n = snprintf(out->path, sizeof out->path, "%s", path);
     if (n < 0 || (size_t)n >= sizeof out->path)
         return fail_errno(err, path, "cannot be written", ENAMETOOLONG);
@@ -284,18 +299,6 @@ enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_e
     }
     close(fd);
     return status;
-}
-
-enum lr_status file_map_new(int fd, const char *name, uint64_t size, struct file_map *out,
-                            struct lr_error *err) {
-    *out = (struct file_map){0};
-    int code = posix_fallocate(fd, 0, (off_t)size);
-    if (code) return fail_errno(err, name, "cannot be written", code);
-    void *data = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (data == MAP_FAILED && errno == ENOMEM) return lr_fail_memory(err, name, size);
-    if (data == MAP_FAILED) return fail_errno(err, name, "cannot be mapped", errno);
-    *out = (struct file_map){data, size, data};
-    return LR_OK;
 }
 
 void file_map_close(struct file_map *map) {

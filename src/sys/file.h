@@ -42,6 +42,10 @@ enum lr_status file_aside_keep(struct file_aside *f, bool sync, struct lr_error 
 void file_aside_drop(struct file_aside *f);
 /* A file in memory, without a name in any folder: it is gone with the last descriptor and map of it. */
 enum lr_status file_unnamed(const char *what, int *fd, struct lr_error *err);
+/* Writes bytes [at, at + len) of a file: LR_EFAILED where the disk is full, for one. `name` stands in
+ * messages. Thread-safe. */
+enum lr_status file_write_at(int fd, const char *name, const void *data, uint64_t len, uint64_t at,
+                             struct lr_error *err);
 /* Bytes of the disk that a folder, or the nearest one above it that is there, is on: free for us, and in all.
  */
 bool file_disk_space(const char *folder, uint64_t *free_bytes, uint64_t *all);
@@ -72,10 +76,6 @@ struct file_map {
 };
 /* Maps the whole file. An empty file maps to size 0 (data is NULL). */
 enum lr_status file_map_open(const char *path, struct file_map *out, struct lr_error *err);
-/* Makes the file behind `fd` so long, with its space taken, and maps it for writing (through `base`):
- * LR_EFAILED where the disk is full, LR_EMEMORY where there are no addresses. `name` stands in messages. */
-enum lr_status file_map_new(int fd, const char *name, uint64_t size, struct file_map *out,
-                            struct lr_error *err);
 void file_map_close(struct file_map *map);
 /* Whether the page that holds byte `at` is in the page cache; true also where the kernel does not tell. */
 bool file_map_holds(const struct file_map *map, uint64_t at);

@@ -2,6 +2,7 @@
 
 #include "base/json_write.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "sys/disk.h"
 #include "sys/file.h"
 #include "weights/readers.h"
@@ -11,15 +12,23 @@
 #define BLOCK_BYTES (UINT64_C(4) << 20) /* of the source, about */
 #define BLOCKS_MOST 16u
 #define READERS     16u
+#define PIECE_BYTES (UINT64_C(128) << 10) /* written at once, about */
 #define DATA_ALIGN  64u
 
 /* ---- what becomes of a tensor */
 
-enum lr_dtype quantise_dtype(const struct plan_tensor *t, enum quant_format format) {
+const struct quantise_kind quantise_kinds[] = {{QUANT_Q8, false}, {QUANT_Q4, false}, {QUANT_Q4, true}};
+
+const char *quantise_name(struct quantise_kind kind) {
+    return kind.format == QUANT_Q4 && kind.head_q8 ? "q4+q8" : quant_name(kind.format);
+}
+
+enum lr_dtype quantise_dtype(const struct plan_tensor *t, struct quantise_kind kind) {
     const struct tensor_record *r = t->record;
     if (r->rank != 2 || t->kind == WEIGHT_VECTOR) return r->dtype;
     bool smaller = quant_row_bytes(LR_Q4, r->shape[1]) < quant_row_bytes(LR_Q8, r->shape[1]);
-    return format == QUANT_Q4 && smaller && t->kind != WEIGHT_ROWS ? LR_Q4 : LR_Q8;
+    bool q8 = t->kind == WEIGHT_ROWS || (t->kind == WEIGHT_ESSENTIAL && kind.head_q8);
+    return kind.format == QUANT_Q4 && smaller && !q8 ? LR_Q4 : LR_Q8;
 }
 
 static uint64_t bytes_as(const struct tensor_record *r, enum lr_dtype dtype) {
@@ -28,18 +37,18 @@ static uint64_t bytes_as(const struct tensor_record *r, enum lr_dtype dtype) {
     return (r->shape[0] + step - 1) / step * step * quant_row_bytes(dtype, r->shape[1]);
 }
 
-uint64_t quantise_bytes(const struct plan_tensor *tensors, size_t n, enum quant_format format) {
+uint64_t quantise_bytes(const struct plan_tensor *tensors, size_t n, struct quantise_kind kind) {
     uint64_t sum = 0;
-    for (size_t i = 0; i < n; i++) sum += bytes_as(tensors[i].record, quantise_dtype(&tensors[i], format));
+    for (size_t i = 0; i < n; i++) sum += bytes_as(tensors[i].record, quantise_dtype(&tensors[i], kind));
     return sum;
 }
 
 /* ---- the header */
 
-static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, enum quant_format format,
+static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, struct quantise_kind kind,
                          uint64_t *at) {
     const struct tensor_record *r = t->record;
-    enum lr_dtype dtype = quantise_dtype(t, format);
+    enum lr_dtype dtype = quantise_dtype(t, kind);
     uint64_t end = *at + bytes_as(r, dtype), groups = (r->shape[0] + QUANT_ROWS - 1) / QUANT_ROWS;
     int bad = lr_buf_append_char(b, ',') | json_write_string(b, r->name);
     if (quant_rows(dtype) > 1)
@@ -55,8 +64,8 @@ static int append_tensor(struct lr_buf *b, const struct plan_tensor *t, enum qua
 }
 
 /* What a reader needs to know of each quantised tensor: "q8 7000 x 512". */
-static int append_description(struct lr_buf *b, const struct plan_tensor *t, enum quant_format format) {
-    enum lr_dtype dtype = quantise_dtype(t, format);
+static int append_description(struct lr_buf *b, const struct plan_tensor *t, struct quantise_kind kind) {
+    enum lr_dtype dtype = quantise_dtype(t, kind);
     if (quant_rows(dtype) == 1) return 0;
     return lr_buf_append_char(b, ',') | json_write_string(b, t->record->name) |
            lr_buf_printf(b, ":\"%s %llu x %llu\"", lr_dtype_label(dtype),
@@ -71,12 +80,12 @@ static enum lr_status make_header(const struct quantise_job *job, struct lr_buf 
     int bad = lr_buf_append(b, length, sizeof length) |
               lr_buf_printf(
                   b, "{\"__metadata__\":{\"format\":\"llm-run quantised %d\",\"quant\":\"%s\",\"origin\":",
-                  QUANTISE_VERSION, quant_name(job->format)) |
+                  QUANTISE_VERSION, quantise_name(job->kind)) |
               json_write_string(b, lr_str_of(job->origin));
-    for (size_t i = 0; i < job->n_tensors; i++) bad |= append_description(b, &job->tensors[i], job->format);
+    for (size_t i = 0; i < job->n_tensors; i++) bad |= append_description(b, &job->tensors[i], job->kind);
     bad |= lr_buf_append_char(b, '}');
     for (size_t i = 0; i < job->n_tensors; i++)
-        bad |= append_tensor(b, &job->tensors[i], job->format, data_bytes);
+        bad |= append_tensor(b, &job->tensors[i], job->kind, data_bytes);
     bad |= lr_buf_append_char(b, '}');
     while (!bad && b->len % DATA_ALIGN) bad |= lr_buf_append_char(b, ' ');
     if (bad) return lr_fail_memory(err, "a file's header", b->len);
@@ -89,21 +98,25 @@ static enum lr_status make_header(const struct quantise_job *job, struct lr_buf 
 /* A block of rows of one tensor on its way. */
 struct block {
     struct read_request request;
-    char *taken, *memory; /* room for the aligned superset of any block: as allocated, and as aligned */
+    char *memory; /* room for the aligned superset of any block */
     const struct plan_tensor *tensor;
     uint64_t first, n; /* rows; a vector is one block of all */
-    char *out;         /* where it goes */
+    uint64_t out;      /* where in the file it goes */
 };
 
 struct work {
     const struct quantise_job *job;
+    int fd;           /* the file that is written, ... */
+    const char *name; /* ... and what messages call it */
     struct readers *readers;
     struct block blocks[BLOCKS_MOST];
     uint32_t n_blocks;
-    uint64_t room;       /* bytes of a block's memory */
+    char *taken;         /* their memory, as allocated */
+    char *pieces;        /* some quantised groups of each thread */
+    uint64_t piece_room; /* bytes of each */
     size_t tensor;       /* the next block is of this one, ... */
     uint64_t row;        /* ... from this row on */
-    char *out;           /* where that goes */
+    uint64_t out;        /* where in the file that goes */
     uint64_t done, all;  /* bytes of the source */
     struct block *block; /* the one that is quantised now */
     enum lr_status status;
@@ -123,16 +136,29 @@ static uint64_t block_rows(const struct tensor_record *r) {
     return rows ? rows : QUANT_ROWS;
 }
 
-/* The memory that the largest block takes. */
-static uint64_t most_room(const struct quantise_job *job) {
+static uint64_t group_bytes(const struct tensor_record *r, enum lr_dtype dtype) {
+    return QUANT_ROWS * quant_row_bytes(dtype, r->shape[1]);
+}
+/* Groups of a piece: large writes take less time, and of what one thread writes another waits for the end. */
+static uint64_t piece_groups(const struct tensor_record *r, enum lr_dtype dtype) {
+    uint64_t bytes = group_bytes(r, dtype);
+    return bytes && bytes < PIECE_BYTES ? PIECE_BYTES / bytes : 1;
+}
+
+/* What the largest block takes, and the largest piece once it is quantised. */
+static void measure(struct work *w, uint64_t *block_room) {
+    const struct quantise_job *job = w->job;
     uint64_t most = 0;
     for (size_t i = 0; i < job->n_tensors; i++) {
         const struct tensor_record *r = job->tensors[i].record;
+        enum lr_dtype dtype = quantise_dtype(&job->tensors[i], job->kind);
         uint64_t bytes = source_row(r) * block_rows(r);
+        uint64_t piece = quant_rows(dtype) > 1 ? piece_groups(r, dtype) * group_bytes(r, dtype) : 0;
         if (bytes > r->bytes) bytes = r->bytes;
         if (bytes > most) most = bytes;
+        if (piece > w->piece_room) w->piece_room = piece;
     }
-    return (most + 2 * DISK_MOST_ALIGN) / DISK_MOST_ALIGN * DISK_MOST_ALIGN + DISK_MOST_ALIGN;
+    *block_room = (most + 2 * DISK_MOST_ALIGN) / DISK_MOST_ALIGN * DISK_MOST_ALIGN + DISK_MOST_ALIGN;
 }
 
 /* Hands the next block's read in; false when there is none left. */
@@ -143,13 +169,12 @@ static bool submit_next(struct work *w, struct block *b) {
     const struct tensor_record *r = t->record;
     const struct disk_file *f = &job->files[r->file];
     uint64_t rows = r->rank == 2 ? r->shape[0] : 1, left = rows - w->row, most = block_rows(r);
-    *b = (struct block){
-        .taken = b->taken, .memory = b->memory, .tensor = t, .first = w->row, .n = left < most ? left : most};
+    *b = (struct block){.memory = b->memory, .tensor = t, .first = w->row, .n = left < most ? left : most};
     uint64_t begin = r->offset + b->first * source_row(r);
     b->request = (struct read_request){
         .file = f, .begin = begin, .end = begin + b->n * source_row(r), .to = b->memory};
     b->out = w->out;
-    enum lr_dtype dtype = quantise_dtype(t, job->format);
+    enum lr_dtype dtype = quantise_dtype(t, job->kind);
     uint64_t step = quant_rows(dtype);
     w->out += step == 1 ? b->n * source_row(r)
                         : (b->n + step - 1) / step * step * quant_row_bytes(dtype, r->shape[1]);
@@ -166,41 +191,64 @@ static const char *block_data(const struct block *b) {
     return b->memory + b->request.begin % b->request.file->align;
 }
 
-/* The first failure counts; its tensor's name goes before it. */
+/* The first failure counts. */
 static void note_failure(struct work *w, enum lr_status status, const struct lr_error *found) {
     pthread_mutex_lock(&w->failing);
-    const struct tensor_record *r = w->block->tensor->record;
-    if (w->status == LR_OK)
-        w->status = lr_fail(w->err, status, "%s: tensor '%.*s': %s", w->job->source->files[r->file].path,
-                            LR_STR_ARGS(r->name), found->message);
+    if (w->status == LR_OK) w->status = lr_fail(w->err, status, "%s", found->message);
     pthread_mutex_unlock(&w->failing);
 }
 
-static void quantise_group(void *ctx, uint32_t task, uint32_t thread) {
-    (void)thread;
-    struct work *w = ctx;
+/* Groups [first, first + n) of the block, with the tensor's name before what is wrong with it. */
+static enum lr_status quantise_groups(const struct work *w, uint64_t first, uint64_t n, char *out,
+                                      struct lr_error *err) {
     const struct block *b = w->block;
     const struct tensor_record *r = b->tensor->record;
     enum quant_format format;
-    struct lr_error err;
-    enum lr_dtype dtype = quantise_dtype(b->tensor, w->job->format);
-    quant_format_of(dtype, &format);
+    struct lr_error why;
+    quant_format_of(quantise_dtype(b->tensor, w->job->kind), &format);
     struct tensor_view view = {block_data(b), r->dtype, b->n, r->shape[1], r->scales, b->first};
-    char *out = b->out + (uint64_t)task * QUANT_ROWS * quant_row_bytes(dtype, r->shape[1]);
-    enum lr_status status = quant_groups(w->job->kernels, format, &view, task, 1, out, &err);
+    enum lr_status status = quant_groups(w->job->kernels, format, &view, first, n, out, &why);
+    if (status == LR_OK) return LR_OK;
+    return lr_fail(err, status, "%s: tensor '%.*s': %s", w->job->source->files[r->file].path,
+                   LR_STR_ARGS(r->name), why.message);
+}
+
+static uint64_t block_groups(const struct block *b) {
+    return (b->n + QUANT_ROWS - 1) / QUANT_ROWS;
+}
+
+/* Written while it is in this core's cache. (To quantise into a map of the file was slower: a fault for each
+ * page, and pages that are cleared first.) */
+static void make_piece(void *ctx, uint32_t task, uint32_t thread) {
+    struct work *w = ctx;
+    const struct block *b = w->block;
+    struct lr_error err;
+    enum lr_dtype dtype = quantise_dtype(b->tensor, w->job->kind);
+    uint64_t most = piece_groups(b->tensor->record, dtype), bytes = group_bytes(b->tensor->record, dtype);
+    uint64_t first = task * most, left = block_groups(b) - first, n = left < most ? left : most;
+    char *out = w->pieces + thread * w->piece_room;
+    enum lr_status status = quantise_groups(w, first, n, out, &err);
+    if (status == LR_OK) status = file_write_at(w->fd, w->name, out, n * bytes, b->out + first * bytes, &err);
     if (status != LR_OK) note_failure(w, status, &err);
+}
+
+static enum lr_status make_block(struct work *w, struct lr_error *err) {
+    const struct block *b = w->block;
+    enum lr_dtype dtype = quantise_dtype(b->tensor, w->job->kind);
+    if (quant_rows(dtype) == 1)
+        return file_write_at(w->fd, w->name, block_data(b), b->request.end - b->request.begin, b->out, err);
+    uint64_t most = piece_groups(b->tensor->record, dtype);
+    threads_run(w->job->threads, (uint32_t)((block_groups(b) + most - 1) / most), make_piece, w);
+    return w->status;
 }
 
 static enum lr_status take_block(struct work *w, struct block *b, struct lr_error *err) {
     LR_TRY(readers_wait(w->readers, &b->request, err));
     w->block = b;
-    if (quant_rows(quantise_dtype(b->tensor, w->job->format)) == 1)
-        memcpy(b->out, block_data(b), b->request.end - b->request.begin);
-    else
-        threads_run(w->job->threads, (uint32_t)((b->n + QUANT_ROWS - 1) / QUANT_ROWS), quantise_group, w);
+    LR_TRY(make_block(w, err));
     w->done += b->request.end - b->request.begin;
     if (w->job->progress) w->job->progress(w->job->ctx, w->done, w->all);
-    return w->status;
+    return LR_OK;
 }
 
 static enum lr_status run(struct work *w, struct lr_error *err) {
@@ -221,56 +269,51 @@ static enum lr_status run(struct work *w, struct lr_error *err) {
     return status;
 }
 
+/* Blocks lie in huge pages, which disks fill faster. */
 static enum lr_status open_work(struct work *w, struct lr_error *err) {
-    w->room = most_room(w->job);
-    uint64_t n = w->job->memory / w->room;
+    uint64_t room;
+    measure(w, &room);
+    uint64_t n = w->job->memory / room;
     w->n_blocks = n < 2 ? 2 : n > BLOCKS_MOST ? BLOCKS_MOST : (uint32_t)n;
-    for (uint32_t i = 0; i < w->n_blocks; i++) {
-        char *p = w->blocks[i].taken = lr_malloc(w->room + DISK_MOST_ALIGN);
-        if (!p) return lr_fail_memory(err, "blocks of weights", w->n_blocks * w->room);
-        w->blocks[i].memory = p + (DISK_MOST_ALIGN - (uintptr_t)p % DISK_MOST_ALIGN) % DISK_MOST_ALIGN;
-    }
+    uint64_t pieces = threads_count(w->job->threads) * w->piece_room;
+    w->taken = lr_malloc(w->n_blocks * room + DISK_MOST_ALIGN);
+    w->pieces = lr_malloc(pieces + 1);
+    if (!w->taken || !w->pieces) return lr_fail_memory(err, "blocks of weights", w->n_blocks * room + pieces);
+    char *p = w->taken + (DISK_MOST_ALIGN - (uintptr_t)w->taken % DISK_MOST_ALIGN) % DISK_MOST_ALIGN;
+    pages_want_large(p, w->n_blocks * room);
+    for (uint32_t i = 0; i < w->n_blocks; i++) w->blocks[i].memory = p + i * room;
     return readers_create(READERS, &w->readers, err);
 }
 
 static void close_work(struct work *w) {
     readers_destroy(w->readers);
-    for (uint32_t i = 0; i < w->n_blocks; i++) lr_free(w->blocks[i].taken);
+    lr_free(w->taken);
+    lr_free(w->pieces);
 }
 
-static enum lr_status fill(const struct quantise_job *job, char *out, struct lr_error *err) {
-    struct work w = {.job = job, .err = err, .failing = PTHREAD_MUTEX_INITIALIZER};
-    w.out = out;
+enum lr_status quantise_write(const struct quantise_job *job, int fd, const char *name,
+                              struct lr_error *err) {
+    struct work w = {.job = job, .fd = fd, .name = name, .err = err, .failing = PTHREAD_MUTEX_INITIALIZER};
+    struct lr_buf header = {0};
+    uint64_t bytes;
     for (size_t i = 0; i < job->n_tensors; i++) w.all += job->tensors[i].record->bytes;
-    enum lr_status status = open_work(&w, err);
+    enum lr_status status = make_header(job, &header, &bytes, err);
+    if (status == LR_OK) status = file_write_at(fd, name, header.data, header.len, 0, err);
+    w.out = header.len;
+    lr_buf_free(&header);
+    if (status == LR_OK) status = open_work(&w, err);
     if (status == LR_OK) status = run(&w, err);
     close_work(&w);
     return status;
 }
 
-enum lr_status quantise_write(const struct quantise_job *job, int fd, const char *name,
-                              struct lr_error *err) {
-    struct lr_buf header = {0};
-    struct file_map map;
-    uint64_t bytes;
-    enum lr_status status = make_header(job, &header, &bytes, err);
-    if (status == LR_OK) status = file_map_new(fd, name, header.len + bytes, &map, err);
-    if (status == LR_OK) {
-        memcpy(map.base, header.data, header.len);
-        status = fill(job, (char *)map.base + header.len, err);
-        file_map_close(&map);
-    }
-    lr_buf_free(&header);
-    return status;
-}
-
 /* ---- reading it */
 
-static enum lr_status check_tensor(const char *path, const struct plan_tensor *t, enum quant_format format,
+static enum lr_status check_tensor(const char *path, const struct plan_tensor *t, struct quantise_kind kind,
                                    struct catalog *c, struct lr_error *err) {
     const struct tensor_record *r = t->record;
     struct tensor_record *found = catalog_record(c, r->name);
-    enum lr_dtype dtype = quantise_dtype(t, format);
+    enum lr_dtype dtype = quantise_dtype(t, kind);
     bool quantised = quant_rows(dtype) > 1;
     if (!found || found->bytes != bytes_as(r, dtype) || found->dtype != (quantised ? LR_U8 : dtype))
         return lr_fail(err, LR_EMODEL, "%s: tensor '%.*s' is not as it was quantised", path,
@@ -282,7 +325,7 @@ static enum lr_status check_tensor(const char *path, const struct plan_tensor *t
 }
 
 enum lr_status quantise_open(const char *path, const struct plan_tensor *tensors, size_t n,
-                             enum quant_format format, struct catalog *out, struct lr_error *err) {
+                             struct quantise_kind kind, struct catalog *out, struct lr_error *err) {
     char *own = lr_str_dup(lr_str_of(path));
     if (!own) return lr_fail_memory(err, path, strlen(path) + 1);
     struct model_dir dir = {.shards = &own, .n_shards = 1};
@@ -291,19 +334,19 @@ enum lr_status quantise_open(const char *path, const struct plan_tensor *tensors
     LR_TRY(status);
     if (out->count != n) status = lr_fail(err, LR_EMODEL, "%s: %zu tensors, not %zu", path, out->count, n);
     for (size_t i = 0; i < n && status == LR_OK; i++)
-        status = check_tensor(path, &tensors[i], format, out, err);
+        status = check_tensor(path, &tensors[i], kind, out, err);
     if (status != LR_OK) catalog_close(out);
     return status;
 }
 
-enum lr_status quantise_expect(const struct plan_tensor *tensors, size_t n, enum quant_format format,
+enum lr_status quantise_expect(const struct plan_tensor *tensors, size_t n, struct quantise_kind kind,
                                struct catalog *out, struct lr_error *err) {
     size_t names = 0;
     for (size_t i = 0; i < n; i++) names += tensors[i].record->name.len;
     LR_TRY(catalog_make(n, names + 1, out, err));
     for (size_t i = 0; i < n; i++) {
         const struct tensor_record *r = tensors[i].record;
-        catalog_add(out, r->name, quantise_dtype(&tensors[i], format), r->shape[0],
+        catalog_add(out, r->name, quantise_dtype(&tensors[i], kind), r->shape[0],
                     r->rank == 2 ? r->shape[1] : 0);
     }
     catalog_sort(out);

@@ -103,7 +103,7 @@ def test_an_error_in_json(tiny):
         assert error["code"] == code and "llm-run: " + error["message"] == run.lines[0]
 
 
-EXAMPLES = {"quant": "auto",
+EXAMPLES = {"quant": "auto", "embed": "q8",
     "max-tokens": "3", "stop": "zzz", "temp": "0.5", "top-k": "5", "top-p": "0.9", "min-p": "0.01", "typical": "0.9",
     "repeat-penalty": "1.1", "presence-penalty": "0.1", "frequency-penalty": "0.1", "logit-bias": "5=1.5", "seed": "7",
     "ctx": "64", "kv": "f32", "prefill-chunk": "2", "mem-limit": "90%", "threads": "2", "matmul": "native", "isa": "generic",
@@ -121,6 +121,7 @@ def test_every_listed_option_works(tiny, tmp_path):
         args += [] if alone or name == "file" else ["3 4"] if name == "ids" else ["hello"]
         args += ["--bench-load"] if name == "repeat" else ["--bench"] if name.endswith("-sizes") else []
         args += ["--quant", "q8", "--cache-dir", tmp_path / "cache"] if name == "quantize-only" else []
+        args += ["--quant", "q4", "--no-cache"] if name == "embed" else []
         if name in EXAMPLES:
             args += ["--" + name, EXAMPLES[name]]
         elif name == "file":

@@ -184,6 +184,39 @@ def test_auto_takes_the_best_that_fits(wide, cache):
         assert f"--quant auto: {kind} (" in plan.err
 
 
+def test_the_head_may_stay_at_q8(tmp_path, cache):
+    """The tied embedding and the head alone; the plan knows, and each way has a file of its own, which the other leaves."""
+    for tied, name in (True, "model.embed_tokens.weight"), (False, "lm_head.weight"):
+        model = write_model(tmp_path / f"tied-{tied}", hidden_size=768, num_hidden_layers=1, vocab_size=4096, tie_word_embeddings=tied)
+        plans, made, ids = {}, {}, {}
+        for more in (), ("--embed", "q8"):
+            args = ("--json", "--quant", "q4", "--cache-dir", cache, *more)
+            plans[more] = {t["name"]: t for t in llm_run("--plan", *args, model).json()["tensors"]}
+            made[more] = llm_run("--quantize-only", *args, model).json()
+            ids[more] = ids_of(*args[1:], model)[0]
+            assert made[more]["bytes"] == sum(t["bytes"] for t in plans[more].values())
+            assert ids_of("--quant", "q4", *more, "--no-cache", model)[0] == ids[more]
+        q4, q8 = plans.values()
+        assert [n for n in q4 if q4[n]["dtype"] != q8[n]["dtype"]] == [name]
+        assert q4[name]["dtype"].lower() == "q4" and q8[name]["dtype"].lower() == "q8"
+        assert [m["quant"] for m in made.values()] == ["q4", "q4+q8"]
+        info = llm_run("--info", "--json", "--cache-dir", cache, model).json()
+        assert info["quantised"] == [{"quant": m["quant"], "bytes": os.path.getsize(m["path"]), "path": m["path"]} for m in made.values()]
+        text = llm_run("--info", "--cache-dir", cache, model).out.decode()
+        assert all(m["path"] in text for m in made.values())
+    refused(llm_run("--embed", "q8", model, "a"), 2, "--embed", "--quant")
+    refused(llm_run("--embed", "q8", "--quant", "q8", model, "a"), 2, "--embed")
+
+
+def test_info_tells_what_is_kept(wide, cache):
+    def kept(*more):
+        return llm_run("--info", "--json", *more, wide).json()["quantised"]
+    assert kept("--cache-dir", cache) == [] and b"none kept" in llm_run("--info", "--cache-dir", cache, wide).out
+    made = llm_run("--quantize-only", "--json", "--quant", "q8", "--cache-dir", cache, wide).json()
+    assert kept("--cache-dir", cache) == [{"quant": "q8", "bytes": os.path.getsize(made["path"]), "path": made["path"]}]
+    assert kept("--no-cache") == []
+
+
 def test_quantize_only_wants_to_know_how(wide, cache):
     refused(llm_run("--quantize-only", wide), 2, "--quant")
     refused(llm_run("--quantize-only", "--quant", "q8", "--no-cache", wide), 1, "not kept")

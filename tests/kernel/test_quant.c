@@ -253,6 +253,31 @@ static void error_is_less_than_rounding_gives(void **state) {
     free(x);
 }
 
+/* Of a q4 block's values, with the scales that were found, each element has the nearest, but for what whole
+ * numbers of 4096 for the greatest element leave open. */
+static void codes_are_the_nearest(void **state) {
+    (void)state;
+    enum { ROWS = 16, COLS = 2048, ALL = ROWS * COLS };
+    const struct kernel_table *tables[EACH_TABLES];
+    float *x = weights(ALL, 6);
+    for (int i = each_table(tables); i-- > 0;) {
+        struct matrix m = matrix_of(tables[i], QUANT_Q4, x, ROWS, COLS);
+        for (size_t j = 0; j < ALL; j++) {
+            const char *unit = m.groups + j % COLS / 256 * 2336;
+            uint16_t super;
+            memcpy(&super, unit + 2 * (j / COLS), 2);
+            float scale = float_of_bits((uint32_t)super << 15) *
+                          ((const signed char *)unit)[32 + j % 256 / 16 * 16 + j / COLS];
+            float amax = most_of(x + j / 16 * 16, 16), least = INFINITY;
+            for (int c = 0; c < 16; c++) least = fminf(least, fabsf(x[j] - scale * (float)quant_codebook[c]));
+            if (!(fabsf(x[j] - m.back[j]) <= least + 0.0005f * amax))
+                fail_msg("%s, element %zu: %g for %g, scale %g", tables[i]->name, j, m.back[j], x[j], scale);
+        }
+        matrix_free(&m);
+    }
+    free(x);
+}
+
 /* ---- special values */
 
 /* A matrix of one value, and one of it among random ones that are as great. */
@@ -411,6 +436,54 @@ static void bytes_do_not_depend_on_the_set_or_the_split(void **state) {
         }
     }
     free(packed);
+    free(x);
+}
+
+/* A row of units, each with what one kind of special value there is in it: exponents from one end to the
+ * other, subnormal numbers, zeros of both signs, elements of one magnitude, one alone, whole steps and halves
+ * of them. */
+static float special(size_t unit, size_t k, uint64_t *seed) {
+    float r = each_random(seed);
+    switch (unit % 8) {
+    case 0:
+        return ldexpf(r, (int)(k % 253) - 126);
+    case 1:
+        return float_of_bits((uint32_t)(k * 0x10001) | (r < 0 ? 0x80000000u : 0));
+    case 2:
+        return k % 3 ? 0.0f : -0.0f;
+    case 3:
+        return r < 0 ? -0x1.fffffep126f : 0x1.fffffep126f;
+    case 4:
+        return k % 97 ? 0 : r * 1e30f;
+    case 5:
+        return ldexpf((float)(int)(r * 127), -3);
+    case 6:
+        return ldexpf((float)(int)(r * 255), -100);
+    default:
+        return r * 0x1p-99f;
+    }
+}
+
+static void special_values_have_the_same_bytes(void **state) {
+    (void)state;
+    enum { ROWS = 20, UNITS = 16, COLS = UNITS * 256 - 5 };
+    const struct kernel_table *tables[EACH_TABLES];
+    int n = each_table(tables);
+    float *x = malloc(sizeof *x * ROWS * COLS);
+    uint64_t seed = 12;
+    for (size_t i = 0; i < (size_t)ROWS * COLS; i++)
+        x[i] = special(i % COLS / 256 + i / COLS, i % COLS, &seed);
+    for (int f = 0; f < QUANT_FORMATS; f++) {
+        struct matrix twin = matrix_of(tables[0], (enum quant_format)f, x, ROWS, COLS);
+        for (size_t i = 0; i < (size_t)ROWS * COLS; i++) assert_true(isfinite(twin.back[i]));
+        for (int i = 1; i < n; i++) {
+            struct matrix m = matrix_of(tables[i], (enum quant_format)f, x, ROWS, COLS);
+            for (size_t b = 0; b < m.bytes; b++)
+                if (m.groups[b] != twin.groups[b]) fail_msg("%s, format %d: byte %zu", tables[i]->name, f, b);
+            matrix_free(&m);
+        }
+        matrix_free(&twin);
+    }
     free(x);
 }
 
@@ -682,12 +755,14 @@ int main(void) {
         cmocka_unit_test(quantised_where_it_should_be),
         cmocka_unit_test(every_tail_is_within_bounds),
         cmocka_unit_test(error_is_less_than_rounding_gives),
+        cmocka_unit_test(codes_are_the_nearest),
         cmocka_unit_test(constants_of_any_size),
         cmocka_unit_test(the_greatest_element_stays_in_its_byte),
         cmocka_unit_test(tiny_values_are_zeros),
         cmocka_unit_test(zeros_stay_zeros),
         cmocka_unit_test(what_is_no_number_is_refused),
         cmocka_unit_test(bytes_do_not_depend_on_the_set_or_the_split),
+        cmocka_unit_test(special_values_have_the_same_bytes),
         cmocka_unit_test(activations_are_rounded),
         cmocka_unit_test(activations_of_special_values),
         cmocka_unit_test(activations_half_way_go_to_even),

@@ -1,7 +1,19 @@
 /* quantise.h - units of 16 rows quantised, a lane for each row; included once by each instruction set, which
- * defines LANES (a divisor of 16), floats, ints, and the words load, store, greater, look_up_8 and
- * look_up_16. Every lane does the same additions in the same order everywhere, so all sets give the same
- * bytes.
+ * defines LANES (a divisor of 16), vectors of as many 32-bit lanes (floats, ints, uints; shorts and bytes of
+ * the same size) and these words. "Quarters" are the parts of 128 bits that a vector is made of.
+ *   load_rows(x, ld)        quarter i: the four floats at x + 4 i ld
+ *   low_floats, high_floats the lower or higher halves of two vectors' quarters, interleaved by floats;
+ *   low_pairs, high_pairs   ... by pairs of floats
+ *   greatest(a, b)          of ints
+ *   high_product(a, b)      of shorts, shifted right by 16
+ *   narrow(a, b)            shorts as bytes, cut off at -128 and 127: each quarter a's, then b's
+ *   spread_low, spread_high the lower or higher halves of a vector's quarters, as shorts times 256
+ *   add_products(a, b, sum) to each lane the products of its two shorts
+ *   look_up(table, at)      table[at] of 16 bytes, at < 16; BYTES_LOOKED_UP is defined where there is that
+ *   count_above(a, b, c)    of bytes: a, and 1 more where b > c
+ *   in_order(bytes)         each quarter's bytes 0 1 8 9 2 3 10 11 4 5 12 13 6 7 14 15
+ *   store(p, ints)
+ * Floats are added in the same order everywhere, and all else is whole numbers: all sets give the same bytes.
  *
  * A row's part of a unit is first multiplied by a power of two that brings its greatest magnitude to [2, 4):
  * squared errors of weights of 1e-30 or 1e38 are then numbers, too. */
@@ -16,10 +28,9 @@
 
 enum {
     ROWS = QUANT_ROWS,
-    TINY_BITS = (127 - 100) << 23, /* 2^-100: a unit of less is zeros */
-    SCALE_SHIFT = 15,              /* a quant scale is the f32 without its sign, shifted by this */
-    CODES = 16,
-    ZERO_CODE = 7 /* the codebook's 0 */
+    TINY_BITS = (127 - 100) << 23,  /* 2^-100: a unit of less is zeros */
+    LARGE_BITS = (127 + 127) << 23, /* 2^127: a unit with so much, or no number, is refused */
+    SCALE_SHIFT = 15                /* a quant scale is the f32 without its sign, shifted by this */
 };
 
 static ALWAYS_INLINE floats all(float x) {
@@ -50,18 +61,39 @@ struct scaled {
     floats most;   /* greatest magnitude of y */
 };
 
-/* y [n] = x [n][ROWS]'s lanes, scaled. */
-static ALWAYS_INLINE struct scaled scale_up(const float *x, const int n, floats *y) {
-    floats most = all(0);
-    for (int k = 0; k < n; k++) {
-        y[k] = load(x + k * ROWS);
-        most = greater(magnitude(y[k]), most);
+/* y [4] = four columns of LANES rows. */
+static ALWAYS_INLINE void turn(const float *x, size_t ld, floats *y) {
+    floats a = load_rows(x, ld), b = load_rows(x + ld, ld), c = load_rows(x + 2 * ld, ld);
+    floats d = load_rows(x + 3 * ld, ld);
+    floats ab = low_floats(a, b), cd = low_floats(c, d);
+    y[0] = low_pairs(ab, cd);
+    y[1] = high_pairs(ab, cd);
+    ab = high_floats(a, b);
+    cd = high_floats(c, d);
+    y[2] = low_pairs(ab, cd);
+    y[3] = high_pairs(ab, cd);
+}
+
+static ALWAYS_INLINE bool any(ints mask) {
+    int64_t parts[LANES / 2], all = 0;
+    memcpy(parts, &mask, sizeof parts);
+    for (int i = 0; i < LANES / 2; i++) all |= parts[i];
+    return all != 0;
+}
+
+/* y [n] = n columns of LANES rows of x, scaled; false where one is refused. */
+static ALWAYS_INLINE bool scale_up(const float *x, size_t ld, const int n, floats *y, struct scaled *out) {
+    ints most = {0};
+    for (int k = 0; k < n; k += 4) {
+        turn(x + k, ld, y + k);
+        for (int i = 0; i < 4; i++) most = greatest((ints)magnitude(y[k + i]), most);
     }
-    struct scaled s = {.zero = (ints)most < TINY_BITS, .exponent = ((ints)most >> 23) - 128};
-    floats factor = (floats)(((127 - s.exponent) << 23) & ~s.zero);
+    out->zero = most < TINY_BITS;
+    out->exponent = (most >> 23) - 128;
+    floats factor = (floats)(((127 - out->exponent) << 23) & ~out->zero);
     for (int k = 0; k < n; k++) y[k] *= factor;
-    s.most = most * factor;
-    return s;
+    out->most = (floats)most * factor;
+    return !any(most >= LARGE_BITS);
 }
 
 /* The quant scale `u` of y as that of the true values; 0 where there is nothing. */
@@ -101,9 +133,10 @@ static ALWAYS_INLINE ints q8_search(const floats *y, const struct scaled *s) {
     return best;
 }
 
-static ALWAYS_INLINE void q8_lanes(const float *x, int lane, struct quant_q8_unit *out) {
+static ALWAYS_INLINE bool q8_lanes(const float *x, size_t ld, int lane, struct quant_q8_unit *out) {
     floats y[QUANT_Q8_UNIT];
-    struct scaled s = scale_up(x + lane, QUANT_Q8_UNIT, y);
+    struct scaled s;
+    if (!scale_up(x + (size_t)lane * ld, ld, QUANT_Q8_UNIT, y, &s)) return false;
     ints u = q8_search(y, &s);
     floats inverse = 1 / (floats)(u << SCALE_SHIFT);
     store_scales(&s, u, out->scale + lane);
@@ -112,105 +145,172 @@ static ALWAYS_INLINE void q8_lanes(const float *x, int lane, struct quant_q8_uni
         for (int e = 0; e < 4; e++) word |= (whole(y[4 * j + e] * inverse) + QUANT_Q8_OFFSET) << (8 * e);
         store(out->line[j] + 4 * lane, word);
     }
+    return true;
 }
 
-void KERNEL_NAME(quantise_q8)(const float *x, void *out) {
-    for (int lane = 0; lane < ROWS; lane += LANES) q8_lanes(x, lane, out);
+bool KERNEL_NAME(quantise_q8)(const float *x, size_t ld, void *out) {
+    for (int lane = 0; lane < ROWS; lane += LANES)
+        if (!q8_lanes(x, ld, lane, out)) return false;
+    return true;
 }
 
 /* ---- q4 */
 
-/* The codebook as floats and, for the search of the nearest value, what lies half way between two: in the
- * order in which a search by halves asks. */
-struct codes {
-    float value[CODES];
-    float middle;                         /* of codes 7 and 8 */
-    float quarter[8], eighth[8], last[8]; /* the first 2, 4, 8 count */
+enum {
+    CODES = 16,
+    Q4_BLOCKS = QUANT_Q4_UNIT / QUANT_Q4_BLOCK,
+    Q4_PAIRS = QUANT_Q4_BLOCK / 2,
+    Q4_WHOLE = 4096,      /* a block's greatest magnitude, when its elements are brought to whole numbers */
+    Q4_TWICE = 2 * 65536, /* high_product() with this / s: from s for a unit of the codebook to 2, so that */
+                          /* the middle of two values is a whole number */
+    Q4_SPREAD = 256       /* what spread_low() and spread_high() multiply by */
 };
 
-static ALWAYS_INLINE struct codes codes_make(void) {
-    struct codes c = {0};
-    float half[CODES - 1];
-    for (int i = 0; i < CODES; i++) c.value[i] = quant_codebook[i];
-    for (int i = 0; i < CODES - 1; i++) half[i] = (c.value[i] + c.value[i + 1]) / 2;
-    c.middle = half[7];
-    for (int i = 0; i < 2; i++) c.quarter[i] = half[3 + 8 * i];
-    for (int i = 0; i < 4; i++) c.eighth[i] = half[1 + 4 * i];
-    for (int i = 0; i < 8; i++) c.last[i] = half[2 * i];
+/* The codes of twice the codebook's units, rounded down and cut off at -128 and 127. A code's bound is the
+ * last of these numbers that is no nearer to the next code's value. */
+static ALWAYS_INLINE int code_bound(int code) {
+    return quant_codebook[code] + quant_codebook[code + 1] - 1;
+}
+
+#ifdef BYTES_LOOKED_UP
+/* By the upper four bits: the code of the least number that has these, and one more for each of the bounds,
+ * two at most, that are among those that have them. */
+struct codes {
+    int8_t first[16], bound[2][16], value[16];
+};
+
+static inline struct codes codes_make(void) {
+    struct codes c;
+    memcpy(c.value, quant_codebook, sizeof c.value);
+    for (int i = 0; i < 16; i++) {
+        int from = i < 8 ? 16 * i : 16 * i - 256, code = 0;
+        while (code < CODES - 1 && from > code_bound(code)) code++;
+        c.first[i] = (int8_t)code;
+        for (int j = 0; j < 2; j++, code++) {
+            bool here = code < CODES - 1 && code_bound(code) < from + 15;
+            c.bound[j][i] = (int8_t)(here ? code_bound(code) : 127);
+        }
+    }
     return c;
 }
 
-/* The code of the value nearest to x; the lesser where two are as near. A comparison that holds is -1. */
-static ALWAYS_INLINE ints code_of(const struct codes *c, floats x) {
-    ints code = -(x > c->middle);
-    code = 2 * code - (x > look_up_8(c->quarter, code));
-    code = 2 * code - (x > look_up_8(c->eighth, code));
-    return 2 * code - (x > look_up_8(c->last, code));
+static ALWAYS_INLINE bytes codes_of(const struct codes *c, bytes twice) {
+    bytes upper = (bytes)((uints)twice >> 4 & 0x0F0F0F0F), code = look_up(c->first, upper);
+    code = count_above(code, twice, look_up(c->bound[0], upper));
+    return count_above(code, twice, look_up(c->bound[1], upper));
 }
-static ALWAYS_INLINE floats value_of(const struct codes *c, floats x) {
-    return look_up_16(c->value, code_of(c, x));
+static ALWAYS_INLINE bytes values_of(const struct codes *c, bytes twice) {
+    return look_up(c->value, codes_of(c, twice));
 }
-
-/* Where the element of greatest magnitude is tried to come to, in units of the codebook: with both signs, as
- * its two ends differ. */
-static const float q4_targets[] = {41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63, 65, 67, 69, 71};
-enum { Q4_TARGETS = sizeof q4_targets / sizeof *q4_targets };
-
-struct q4_best {
-    floats scale, gain; /* gain: by how much the sum of squares gets less */
+#else
+/* By comparing with each bound. */
+struct codes {
+    int8_t bound[CODES - 1], gap[CODES - 1];
 };
 
-/* Tries the codes nearest to y * factor. With v their values, the scale of least error is y.v / v.v, and it
- * takes (y.v)^2 / v.v from the squares. */
-static ALWAYS_INLINE void q4_try(const struct codes *c, const floats *y, floats factor,
-                                 struct q4_best *best) {
-    floats yv = all(0), vv = all(0);
-    for (int k = 0; k < QUANT_Q4_BLOCK; k++) {
-        floats v = value_of(c, y[k] * factor);
-        yv += y[k] * v;
-        vv += v * v;
+static inline struct codes codes_make(void) {
+    struct codes c;
+    for (int i = 0; i < CODES - 1; i++) {
+        c.bound[i] = (int8_t)code_bound(i);
+        c.gap[i] = (int8_t)(quant_codebook[i + 1] - quant_codebook[i]);
     }
-    floats scale = yv / vv, gain = yv * scale;
-    best->scale = pick(gain > best->gain, scale, best->scale);
-    best->gain = pick(gain > best->gain, gain, best->gain);
+    return c;
 }
 
-/* The scale of one block, as if scales were not rounded. Below 2^-20 of the unit's greatest element it would
- * be rounded to 0. */
-static ALWAYS_INLINE floats q4_search(const struct codes *c, const floats *y) {
-    floats most = all(0);
-    for (int k = 0; k < QUANT_Q4_BLOCK; k++) most = greater(magnitude(y[k]), most);
-    ints none = most < 0x1p-20f;
-    floats inverse = 1 / pick(none, all(1), most);
-    struct q4_best best = {all(0), all(0)};
-    for (int i = 0; i < Q4_TARGETS; i++) {
-        q4_try(c, y, inverse * q4_targets[i], &best);
-        q4_try(c, y, inverse * -q4_targets[i], &best);
+static ALWAYS_INLINE bytes codes_of(const struct codes *c, bytes twice) {
+    const bytes zero = {0};
+    bytes code = zero;
+    for (int i = 0; i < CODES - 1; i++) code = count_above(code, twice, zero + c->bound[i]);
+    return code;
+}
+static ALWAYS_INLINE bytes values_of(const struct codes *c, bytes twice) {
+    const bytes zero = {0};
+    bytes value = zero + quant_codebook[0];
+    for (int i = 0; i < CODES - 1; i++) value += (twice > c->bound[i]) & c->gap[i];
+    return value;
+}
+#endif
+
+/* Where the element of greatest magnitude is tried to come to, in units of the codebook: at both of its ends,
+ * as they differ. Each of these, found one by one, is what makes errors of Gaussian, Student's t and uniform
+ * weights least beside the others. */
+static const int8_t q4_targets[] = {-59, -55, -47, 45, 52, 55, 60, 63, 66};
+enum { Q4_TARGETS = sizeof q4_targets / sizeof *q4_targets };
+
+/* The elements of a block as whole numbers: pairs[p] has elements 2p and 2p + 1 of each row. */
+static ALWAYS_INLINE void q4_whole(const floats *y, floats factor, shorts *pairs) {
+    const floats round = (floats)((ints){0} + ROUND_BITS); /* its lower half is 0 */
+    for (int p = 0; p < Q4_PAIRS; p++) {
+        uints low = (uints)(y[2 * p] * factor + round), high = (uints)(y[2 * p + 1] * factor + round);
+        pairs[p] = (shorts)((low & 0xFFFF) | high << 16);
     }
-    return pick(none, all(0), best.scale);
 }
 
-/* 1 / scale; 0 for a scale of 0, which so takes the code of 0. */
-static ALWAYS_INLINE floats inverse_or_zero(floats scale) {
+/* What high_product() takes to bring the elements to twice the codebook's units, where they are `scale` for
+ * each unit; a scale of 0 takes all to 0. */
+static ALWAYS_INLINE shorts q4_factor(floats scale) {
     ints none = scale == 0;
-    return pick(none, all(0), 1 / pick(none, all(1), scale));
+    floats factor = pick(none, all(0), Q4_TWICE / pick(none, all(1), scale));
+    uints whole_one = (uints)whole(factor);
+    return (shorts)((whole_one & 0xFFFF) | whole_one << 16);
 }
 
-static ALWAYS_INLINE floats q4_error(const struct codes *c, const floats *y, floats scale) {
-    floats inverse = inverse_or_zero(scale), error = all(0);
-    for (int k = 0; k < QUANT_Q4_BLOCK; k++) {
-        floats miss = y[k] - value_of(c, y[k] * inverse) * scale;
-        error += miss * miss;
+/* The elements 4q to 4q + 3 of a block, as codes_of() wants them. */
+static ALWAYS_INLINE bytes q4_quad(const shorts *pairs, int q, shorts factor) {
+    return narrow(high_product(pairs[2 * q], factor), high_product(pairs[2 * q + 1], factor));
+}
+
+/* Sums over a block: of element times value, times Q4_SPREAD, and of squared values. */
+struct q4_sums {
+    floats yv, vv;
+};
+
+static ALWAYS_INLINE struct q4_sums q4_sum(const struct codes *c, const shorts *pairs, shorts factor) {
+    ints yv = {0}, vv = {0};
+    for (int q = 0; q < QUANT_Q4_BLOCK / 4; q++) {
+        bytes v = values_of(c, q4_quad(pairs, q, factor));
+        shorts low = spread_low(v), high = spread_high(v);
+        yv = add_products(pairs[2 * q], low, yv);
+        yv = add_products(pairs[2 * q + 1], high, yv);
+        vv = add_products(low, low, vv);
+        vv = add_products(high, high, vv);
     }
-    return error;
+    vv = (ints)((uints)vv >> 16);
+    return (struct q4_sums){__builtin_convertvector(yv, floats), __builtin_convertvector(vv, floats)};
 }
 
-/* The whole scale of a block: the nearest to `wanted`, in units of `super`, or one of its neighbours. */
-static ALWAYS_INLINE floats q4_round_scale(const struct codes *c, const floats *y, floats wanted,
+/* Takes the codes nearest to the elements times `factor`, if they are better. With v their values, the scale
+ * of least error is y.v / v.v, and it takes (y.v)^2 / v.v from the sum of squares. */
+static ALWAYS_INLINE void q4_try(const struct codes *c, const shorts *pairs, shorts factor,
+                                 struct q4_sums *best) {
+    struct q4_sums s = q4_sum(c, pairs, factor);
+    ints better = s.yv * s.yv * best->vv > best->yv * best->yv * s.vv;
+    best->yv = pick(better, s.yv, best->yv);
+    best->vv = pick(better, s.vv, best->vv);
+}
+
+/* The scale of one block of whole numbers, as if scales were not rounded. */
+static ALWAYS_INLINE floats q4_search(const struct codes *c, const shorts *pairs) {
+    struct q4_sums best = {all(0), all(1)};
+    for (int i = 0; i < Q4_TARGETS; i++) {
+        const shorts factor = (shorts){0} + (int16_t)(q4_targets[i] * (Q4_TWICE / Q4_WHOLE));
+        q4_try(c, pairs, factor, &best);
+    }
+    return best.yv / (best.vv * Q4_SPREAD);
+}
+
+/* What a scale adds to the sum of squares: the squared error less the sum of squared elements. */
+static ALWAYS_INLINE floats q4_error(const struct codes *c, const shorts *pairs, floats scale) {
+    struct q4_sums s = q4_sum(c, pairs, q4_factor(scale));
+    return scale * (scale * s.vv - s.yv * (2.0f / Q4_SPREAD));
+}
+
+/* The whole scale of a block: the nearest to `wanted` / `super`, or one of its neighbours. */
+static ALWAYS_INLINE floats q4_round_scale(const struct codes *c, const shorts *pairs, floats wanted,
                                            floats super) {
-    floats middle = nearest(wanted), best = middle, least = q4_error(c, y, super * middle);
+    floats middle = nearest(wanted), best = middle, least = q4_error(c, pairs, super * middle);
     for (int i = -1; i <= 1; i += 2) {
-        floats scale = middle + (float)i, error = q4_error(c, y, super * scale);
+        floats scale = middle + (float)i, error = q4_error(c, pairs, super * scale);
         ints better = (error < least) & (magnitude(scale) <= 127);
         best = pick(better, scale, best);
         least = pick(better, error, least);
@@ -218,16 +318,13 @@ static ALWAYS_INLINE floats q4_round_scale(const struct codes *c, const floats *
     return best;
 }
 
-static ALWAYS_INLINE void q4_store_block(const struct codes *c, const floats *y, floats scale,
+static ALWAYS_INLINE void q4_store_block(const struct codes *c, const shorts *pairs, floats scale,
                                          uint8_t line[2][64], int lane) {
-    floats inverse = inverse_or_zero(scale);
+    shorts factor = q4_factor(scale);
     for (int i = 0; i < 2; i++) {
-        ints word = {0};
-        for (int e = 0; e < 4; e++) {
-            ints low = code_of(c, y[8 * i + e] * inverse), high = code_of(c, y[8 * i + 4 + e] * inverse);
-            word |= (low | high << 4) << (8 * e);
-        }
-        store(line[i] + 4 * lane, word);
+        bytes low = codes_of(c, q4_quad(pairs, 2 * i, factor));
+        bytes high = codes_of(c, q4_quad(pairs, 2 * i + 1, factor));
+        store(line[i] + 4 * lane, (ints)in_order((bytes)((uints)low | (uints)high << 4)));
     }
 }
 
@@ -238,27 +335,48 @@ static ALWAYS_INLINE void store_bytes(floats x, int8_t *out) {
     for (int i = 0; i < LANES; i++) out[i] = (int8_t)lanes[i];
 }
 
-static ALWAYS_INLINE void q4_lanes(const struct codes *c, const float *x, int lane,
+/* A block's elements as whole numbers, the one of greatest magnitude positive, and how many of them a y of 1
+ * is. Below 2^-20 of the unit's greatest element its scale would be rounded to 0: they are zeros. */
+static ALWAYS_INLINE floats q4_block(const floats *y, shorts *pairs) {
+    ints most = {0}, least = {0}; /* of positive elements and of the others */
+    for (int k = 0; k < QUANT_Q4_BLOCK; k++) {
+        most = greatest((ints)y[k], most);
+        least = greatest((ints)-y[k], least);
+    }
+    floats greatest_one = (floats)greatest(most, least);
+    ints none = greatest_one < 0x1p-20f;
+    floats whole_ones = pick(most >= least, all(Q4_WHOLE), all(-Q4_WHOLE));
+    floats factor = pick(none, all(0), whole_ones / pick(none, all(1), greatest_one));
+    q4_whole(y, factor, pairs);
+    return factor;
+}
+
+static ALWAYS_INLINE bool q4_lanes(const struct codes *c, const float *x, size_t ld, int lane,
                                    struct quant_q4_unit *out) {
-    enum { BLOCKS = QUANT_Q4_UNIT / QUANT_Q4_BLOCK };
-    floats y[QUANT_Q4_UNIT], wanted[BLOCKS], most = all(0);
-    struct scaled s = scale_up(x + lane, QUANT_Q4_UNIT, y);
-    for (int b = 0; b < BLOCKS; b++) {
-        wanted[b] = q4_search(c, y + b * QUANT_Q4_BLOCK);
-        most = greater(magnitude(wanted[b]), most);
+    floats y[QUANT_Q4_UNIT], factor[Q4_BLOCKS], wanted[Q4_BLOCKS], most = all(0);
+    shorts pairs[Q4_BLOCKS][Q4_PAIRS];
+    struct scaled s;
+    if (!scale_up(x + (size_t)lane * ld, ld, QUANT_Q4_UNIT, y, &s)) return false;
+    for (int b = 0; b < Q4_BLOCKS; b++) {
+        factor[b] = q4_block(y + b * QUANT_Q4_BLOCK, pairs[b]);
+        ints none = factor[b] == 0;
+        wanted[b] = q4_search(c, pairs[b]) / pick(none, all(1), factor[b]);
+        most = (floats)greatest((ints)magnitude(wanted[b]), (ints)most);
     }
     ints u = ((ints)(pick(s.zero, all(1), most) * (1 / 127.0f)) >> SCALE_SHIFT) + 1;
     floats super = (floats)(u << SCALE_SHIFT), inverse = 1 / super;
     store_scales(&s, u, out->super + lane);
-    for (int b = 0; b < BLOCKS; b++) {
-        const floats *block = y + b * QUANT_Q4_BLOCK;
-        floats scale = q4_round_scale(c, block, wanted[b] * inverse, super);
+    for (int b = 0; b < Q4_BLOCKS; b++) {
+        floats step = super * factor[b], scale = q4_round_scale(c, pairs[b], wanted[b] * inverse, step);
         store_bytes(scale, out->scale[b] + lane);
-        q4_store_block(c, block, super * scale, out->line[b], lane);
+        q4_store_block(c, pairs[b], step * scale, out->line[b], lane);
     }
+    return true;
 }
 
-void KERNEL_NAME(quantise_q4)(const float *x, void *out) {
+bool KERNEL_NAME(quantise_q4)(const float *x, size_t ld, void *out) {
     const struct codes c = codes_make();
-    for (int lane = 0; lane < ROWS; lane += LANES) q4_lanes(&c, x, lane, out);
+    for (int lane = 0; lane < ROWS; lane += LANES)
+        if (!q4_lanes(&c, x, ld, lane, out)) return false;
+    return true;
 }
