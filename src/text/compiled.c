@@ -103,7 +103,9 @@ static enum lr_status check_facts(const struct lr_str *parts, const struct token
 }
 
 static void *table(struct lr_str part) {
-    return (void *)(uintptr_t)part.data; /* read alone, as it is borrowed */
+    void *p; /* read alone, as it is borrowed */
+    memcpy(&p, &part.data, sizeof p);
+    return p;
 }
 
 static struct bpe_image image_of(const struct lr_str *parts, const struct compiled_facts *f) {
@@ -133,7 +135,7 @@ static enum lr_status open_parts(const struct lr_str *parts, const struct compil
 
 enum lr_status tokenizer_open_compiled(struct lr_str file, const char *path, struct tokenizer_id source,
                                        const char *name, struct tokenizer **out, struct lr_error *err) {
-    struct lr_str parts[COMPILED_PARTS];
+    struct lr_str parts[COMPILED_PARTS] = {0};
     struct compiled_facts facts;
     *out = NULL;
     LR_TRY(compiled_find(file, path, parts, err));
