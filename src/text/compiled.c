@@ -40,7 +40,8 @@ static int append_header(struct lr_buf *b, const struct lr_str *parts, const cha
 }
 
 enum lr_status tokenizer_compile(const struct tokenizer *t, struct lr_str rest, struct tokenizer_id source,
-                                 const char *origin, struct lr_buf *out, struct lr_error *err) {
+                                 const char *origin, tokenizer_write_fn *write, void *ctx,
+                                 struct lr_error *err) {
     struct bpe_image image = bpe_image(t->bpe);
     const struct vocab *v = &image.vocab;
     struct compiled_facts facts = {
@@ -54,10 +55,14 @@ enum lr_status tokenizer_compile(const struct tokenizer *t, struct lr_str rest, 
         [COMPILED_REST] = rest,
     };
     facts.hash = compiled_hash(&facts, parts);
-    out->len = 0;
-    int bad = append_header(out, parts, origin);
-    for (int i = 0; i < COMPILED_PARTS && !bad; i++) bad = lr_buf_append_str(out, parts[i]);
-    return bad ? lr_fail_memory(err, "a compiled tokenizer", 2 * out->len) : LR_OK;
+    struct lr_buf header = {0};
+    enum lr_status status = LR_OK;
+    if (append_header(&header, parts, origin))
+        status = lr_fail_memory(err, "a compiled tokenizer's header", header.len);
+    if (status == LR_OK) status = write(ctx, lr_buf_str(&header), err);
+    for (int i = 0; i < COMPILED_PARTS && status == LR_OK; i++) status = write(ctx, parts[i], err);
+    lr_buf_free(&header);
+    return status;
 }
 
 /* ---- reading */

@@ -117,12 +117,18 @@ enum lr_status tokenizer_parse(const char *json, size_t len, const char *name, s
     return tokenizer_load(doc, NULL, NULL, out, err);
 }
 
-enum lr_status tokenizer_parse_rest(struct lr_str json, const char *name, struct lr_buf *rest,
-                                    struct tokenizer **out, struct lr_error *err) {
+/* The text is gone before the tables are made. */
+enum lr_status tokenizer_open_rest(const char *path, struct tokenizer_id *id, struct lr_buf *rest,
+                                   struct tokenizer **out, struct lr_error *err) {
     struct json_doc *doc;
+    char *text;
+    size_t len;
     *out = NULL;
-    LR_TRY(json_parse(json.data, json.len, name, &doc, err));
-    return tokenizer_load(doc, NULL, rest, out, err);
+    LR_TRY(file_read_all(path, LARGEST_FILE, &text, &len, err));
+    *id = tokenizer_identify((struct lr_str){text, len});
+    enum lr_status status = json_parse(text, len, path, &doc, err);
+    lr_free(text);
+    return status == LR_OK ? tokenizer_load(doc, NULL, rest, out, err) : status;
 }
 
 /* ---- vocab.json and merges.txt: byte-level BPE, of GPT-2's kind or Qwen2's */

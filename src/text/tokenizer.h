@@ -30,13 +30,16 @@ struct tokenizer_id {
 struct tokenizer_id tokenizer_identify(struct lr_str text);
 /* The same of a file, which is not held in memory. */
 enum lr_status tokenizer_identify_file(const char *path, struct tokenizer_id *out, struct lr_error *err);
-/* As tokenizer_parse(); appends to `rest` what tokenizer_compile() wants: nothing where the model is of a
- * kind that is not compiled. */
-enum lr_status tokenizer_parse_rest(struct lr_str json, const char *name, struct lr_buf *rest,
-                                    struct tokenizer **out, struct lr_error *err);
-/* Makes `out` the compiled form, a safetensors file; `origin` stands in its metadata. LR_EMEMORY. */
+/* Opens a tokenizer.json. `id`: of the text that was parsed, whatever the file holds by then. Appends to `rest`
+ * what tokenizer_compile() wants: nothing where the model is of a kind that is not compiled. */
+enum lr_status tokenizer_open_rest(const char *path, struct tokenizer_id *id, struct lr_buf *rest,
+                                   struct tokenizer **out, struct lr_error *err);
+/* Gives the compiled form, a safetensors file, to `write` piece by piece, so that no copy of the tables is
+ * needed; `origin` stands in its metadata. LR_EMEMORY, or what `write` fails with. */
+typedef enum lr_status tokenizer_write_fn(void *ctx, struct lr_str piece, struct lr_error *err);
 enum lr_status tokenizer_compile(const struct tokenizer *t, struct lr_str rest, struct tokenizer_id source,
-                                 const char *origin, struct lr_buf *out, struct lr_error *err);
+                                 const char *origin, tokenizer_write_fn *write, void *ctx,
+                                 struct lr_error *err);
 /* Opens what stands in `file` (aligned to 8), which must stay as it is until the tokenizer is closed.
  * LR_EMODEL where that is not the compiled form of `source`, or damaged: `path` stands in that message,
  * `name` in those about the tokenizer. */

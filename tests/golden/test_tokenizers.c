@@ -184,25 +184,27 @@ static struct tokenizer *open_tokenizer(const char *folder, bool pair) {
     return t;
 }
 
+static enum lr_status append(void *file, struct lr_str piece, struct lr_error *err) {
+    (void)err;
+    return lr_buf_append_str(file, piece) ? LR_EMEMORY : LR_OK;
+}
+
 /* The same tokenizer through its compiled form, which `file` keeps; NULL where it has none. */
 static struct tokenizer *open_compiled(const char *folder, struct lr_buf *file) {
     struct lr_buf rest = {0};
-    struct lr_str text = {0};
     struct lr_error err;
     struct tokenizer *t;
-    char path[400], *data;
+    struct tokenizer_id id;
+    char path[400];
     snprintf(path, sizeof path, "%s/tokenizer.json", folder);
-    text.data = data = support_read_file(path, &text.len);
-    assert_non_null(data);
-    if (tokenizer_parse_rest(text, path, &rest, &t, &err)) fail_msg("%s", err.message);
-    struct tokenizer_id id = tokenizer_identify(text);
-    if (rest.len && tokenizer_compile(t, lr_buf_str(&rest), id, "", file, &err)) fail_msg("%s", err.message);
+    if (tokenizer_open_rest(path, &id, &rest, &t, &err)) fail_msg("%s", err.message);
+    if (rest.len && tokenizer_compile(t, lr_buf_str(&rest), id, "", append, file, &err))
+        fail_msg("%s", err.message);
     tokenizer_close(t);
     t = NULL;
     if (rest.len && tokenizer_open_compiled(lr_buf_str(file), "compiled", id, path, &t, &err))
         fail_msg("%s", err.message);
     lr_buf_free(&rest);
-    free(data);
     return t;
 }
 
