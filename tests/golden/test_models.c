@@ -321,12 +321,22 @@ static void a_trained_model_by_default(void **state) {
 }
 
 /* So wide that all products may be of reduced precision. */
-static void a_wide_model_by_default(void **state) {
-    (void)state;
+static void check_wide(void) {
     uint32_t ids[40];
-    support_make_llama(folder, 1, NULL);
     for (uint32_t i = 0; i < 40; i++) ids[i] = (i * 2741 + 3) % LLAMA_VOCAB;
     check_default(folder, ids, 40);
+}
+
+static void a_wide_model_by_default(void **state) {
+    (void)state;
+    support_make_llama(folder, 1, NULL);
+    check_wide();
+}
+
+static void a_wide_fp8_model_by_default(void **state) {
+    (void)state;
+    support_make_fp8_llama(folder);
+    check_wide();
 }
 
 /* ---- equal bits */
@@ -426,6 +436,7 @@ int main(void) {
         cmocka_unit_test(default_mode_of_avx2),
         cmocka_unit_test(a_trained_model_by_default),
         cmocka_unit_test_setup_teardown(a_wide_model_by_default, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(a_wide_fp8_model_by_default, folder_setup, folder_teardown),
         cmocka_unit_test(q8_best),
         cmocka_unit_test(q8_generic),
         cmocka_unit_test(native_bits_of_long_sequences),
