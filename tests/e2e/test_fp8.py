@@ -5,7 +5,8 @@ import struct
 
 import pytest
 
-from conftest import GOLDEN, llm_run, refused
+from conftest import GOLDEN, llm_run, needs_true_memory, refused
+from random_model import FP8_CONFIG, write_model
 
 CASES = ["fp8_blocks", "fp8_blocks_128", "fp8_channels", "fp8_tensor", "fp8_e5m2"]
 EXACT = ("--score", "--ids", "--json", "--precise", "--matmul", "native", "--kv", "f32", "-q")
@@ -115,6 +116,22 @@ def test_every_way_gives_the_numbers_of_the_dequantised_weights(pair):
     assert logprobs("--prefill-chunk", "7", "-T", "3", fp8) == want
     for isa in "generic", "avx2":
         assert logprobs("--isa", isa, fp8) == logprobs("--isa", isa, plain)
+
+
+@needs_true_memory
+def test_what_does_not_fit_is_streamed(tmp_path):
+    """Blocks of rows of every matrix come through the ring, each with the scales of its place in the matrix."""
+    wide = write_model(tmp_path / "wide", hidden_size=768, num_hidden_layers=8, vocab_size=4096, quantization_config=FP8_CONFIG)
+    ask = ("--ids", "--greedy", "--ignore-eos", "-n", "12", "-c", "64", "--json", "--load")
+    limited = ("--mem-limit", "27M", *ask)
+    runs = [llm_run(*options, wide, "1,2,3") for options in ((*ask, "map"), (*ask, "resident"), (*limited, "stream"),
+                                                             (*limited, "auto"), (*limited, "stream", "--prefill-chunk", "2"))]
+    assert [run.status for run in runs] == [0] * 5, runs
+    assert [run.json()["tokens"] for run in runs[1:]] == [runs[0].json()["tokens"]] * 4
+    streamed = [run.json()["memory"]["weights_streamed"] for run in runs]
+    assert streamed[:2] == [0, 0] and min(streamed[2:]) > 8 << 20, streamed
+    fed = [logprobs(*options, wide, "--load", "stream") for options in ((), ("--mem-limit", "27M", "-c", "64"))]
+    assert fed[0] == fed[1]
 
 
 @pytest.mark.parametrize("kind", ["q8", "q4"])
