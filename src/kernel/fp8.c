@@ -1,5 +1,7 @@
 #include "kernel/fp8.h"
 
+#include <math.h>
+
 /* Rows are taken in whole tiles where there is room for some. */
 #define PANEL_FLOATS (256u << 10)
 #define PANEL_ROWS   12u
@@ -60,14 +62,23 @@ static size_t rows_at_once(const struct matmul *m, size_t k) {
     return rows ? rows : 1;
 }
 
+/* Whether the scales of `n` > 0 rows are what kernels for one activation take. */
+static bool fit_one(const struct tensor_view *w, size_t first, size_t n) {
+    const struct tensor_scales *s = w->scales;
+    uint64_t at = (w->first + first) / s->block_rows * s->across;
+    uint64_t end = ((w->first + first + n - 1) / s->block_rows + 1) * s->across;
+    if (s->block_cols % KERNEL_FP8_STEP && s->block_cols < w->cols) return false;
+    while (at < end && fabsf(s->values[at]) < KERNEL_FP8_DOT_SCALE) at++;
+    return at == end;
+}
+
 /* In the registers; false where there is no such way. */
 static bool one_activation(const struct kernel_table *t, const struct tensor_view *w, size_t first, size_t n,
                            const struct matmul_input *in, float *out) {
     kernel_fp8_dot_fn *dot = in->prepared ? t->dot_fp8_prepared[w->dtype] : t->dot_fp8[w->dtype];
     struct tensor_view scaled = *w;
     scaled.scales = scales_of(w);
-    if (!dot || (scaled.scales->block_cols % KERNEL_FP8_STEP && scaled.scales->block_cols < w->cols))
-        return false;
+    if (!dot || !fit_one(&scaled, first, n)) return false;
     dot(&scaled, first, n, in->prepared ? in->prepared : in->x, out);
     return true;
 }

@@ -59,8 +59,10 @@ typedef void kernel_dot_prepared_fn(const void *w, size_t rows, size_t k, const 
                                     float *out, size_t ld_out);
 /* Rows [first, first + n) of an fp8 matrix, which has scales, with one activation x: f32, or prepared. To the
  * last bit the f32 product of the dequantised weights, or that of these rounded to bf16. A block of scales
- * is a multiple of KERNEL_FP8_STEP columns, or all. out [n]. */
-#define KERNEL_FP8_STEP 32u
+ * is a multiple of KERNEL_FP8_STEP columns, or all, and all scales of these rows are below
+ * KERNEL_FP8_DOT_SCALE. out [n]. */
+#define KERNEL_FP8_STEP      32u
+#define KERNEL_FP8_DOT_SCALE 0x1p7f
 typedef void kernel_fp8_dot_fn(const struct tensor_view *w, size_t first, size_t n, const void *x,
                                float *out);
 /* How a KV cache element is written and read; q8: int8, each KV_GROUP of a head with a scale (kernel/kv.h).

@@ -19,7 +19,8 @@
 #define WINDOW_BYTES (64ull << 20)
 enum { PASSES = 30, WINDOWS = 60, READ_BYTES = 256 << 10 };
 
-static const enum lr_dtype dtypes[] = {LR_BF16, LR_F16, LR_F32};
+static const enum lr_dtype dtypes[] = {LR_BF16, LR_F16, LR_F32, LR_F8_E4M3};
+enum { DTYPES = 4 };
 
 struct bench {
     struct threads *threads;
@@ -82,14 +83,14 @@ static void best_decode(struct bench *b, const struct matmul *m, struct tensor_v
 
 static void decode(struct bench *b, const struct matmul *m) {
     static const size_t shapes[][2] = {{8192, 2048}, {2048, 8192}, {2048, 2048}, {128256, 2048}};
-    for (size_t d = 0; d < 3; d++) {
+    for (size_t d = 0; d < DTYPES; d++) {
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             struct tensor_view w = {
                 .data = NULL, .dtype = dtypes[d], .rows = shapes[s][0], .cols = shapes[s][1]};
             double read, product;
             if (w.rows * w.cols * lr_dtype_size(w.dtype) > POOL_BYTES) continue;
             best_decode(b, m, w, &read, &product);
-            printf("%-8s %-5s [%6zu, %4zu] x 1: %5.1f of %5.1f GB/s, %3.0f %%\n", m->kernels->name,
+            printf("%-10s %-7s [%6zu, %4zu] x 1: %5.1f of %5.1f GB/s, %3.0f %%\n", m->kernels->name,
                    lr_dtype_label(w.dtype), (size_t)w.rows, (size_t)w.cols, product * 1e-9, read * 1e-9,
                    100 * product / read);
         }
@@ -116,12 +117,12 @@ static double best_flops(struct bench *b, const struct matmul *m, struct tensor_
 
 static void prefill(struct bench *b, const struct matmul *native, const struct matmul *blas) {
     static const size_t counts[] = {1, 2, 4, 8, 16, 32, 64, 128, 512};
-    for (size_t d = 0; d < 3; d++) {
+    for (size_t d = 0; d < DTYPES; d++) {
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
             struct tensor_view w = {.data = NULL, .dtype = dtypes[d], .rows = 2048, .cols = 2048};
             double own = best_flops(b, native, w, counts[c]);
             double theirs = blas->blas ? best_flops(b, blas, w, counts[c]) : 0;
-            printf("%-8s %-5s [2048, 2048] x %3zu: native %6.1f GFLOPS a core, OpenBLAS %6.1f\n",
+            printf("%-10s %-7s [2048, 2048] x %3zu: native %6.1f GFLOPS a core, OpenBLAS %6.1f\n",
                    native->kernels->name, lr_dtype_label(w.dtype), counts[c], own * 1e-9, theirs * 1e-9);
         }
     }
@@ -131,6 +132,7 @@ static void run_table(struct bench *b, const struct kernel_table *t, const char 
     struct lr_error err;
     struct matmul native, blas;
     if (matmul_open(t, b->threads, MATMUL_NATIVE, false, &native, &err) != LR_OK ||
+        matmul_take_panels(&native, 8192, &err) != LR_OK ||
         matmul_open(t, b->threads, MATMUL_BLAS, false, &blas, &err) != LR_OK) {
         fprintf(stderr, "%s\n", err.message);
         exit(1);

@@ -218,6 +218,24 @@ static void test_bits_are_those_of_dequantised_weights(void **state) {
     }
 }
 
+/* A scale so large that an element's bits in a wider number cannot be made up for. */
+static void test_large_scale(void **state) {
+    (void)state;
+    enum { ROWS = 9, COLS = 600, LARGE = 4 };
+    const struct kernel_table *tables[EACH_TABLES];
+    for (int i = each_table(tables); i-- > 0;)
+        for (float scale = KERNEL_FP8_DOT_SCALE / 2; scale < KERNEL_MOST_SCALE; scale *= 0x1p23f) {
+            struct matmul m = open_with(tables[i], 1, MATMUL_NATIVE, false, COLS);
+            struct fp8_matrix f = matrix_make(LR_F8_E4M3, ROWS, COLS, 1, 0);
+            ((float *)(uintptr_t)f.scales.values)[LARGE] = scale;
+            for (size_t k = LARGE * COLS; k < (LARGE + 1) * COLS; k++)
+                f.plain[k] = float_of_e4m3(f.block[1 + k]) * scale;
+            check_matrix(&m, &f, 7, 2);
+            matrix_free(&f);
+            close_with(&m);
+        }
+}
+
 /* Rows that are longer than a panel is made for. */
 static void test_long_rows(void **state) {
     (void)state;
@@ -290,24 +308,30 @@ static void test_quantised_from_fp8(void **state) {
     matrix_free(&f);
 }
 
-/* A NaN among the weights comes out; panels are given back. */
+/* A NaN among the weights comes out, wherever it stands, and of its row alone; panels are given back. */
 static void test_nan_and_no_panels(void **state) {
     (void)state;
+    enum { ROWS = 7, COLS = 600, X = 5 };
     const struct kernel_table *tables[EACH_TABLES];
     struct lr_error err;
-    for (int i = each_table(tables); i-- > 0;) {
-        struct matmul m = open_with(tables[i], 1, MATMUL_NATIVE, false, 600);
-        struct fp8_matrix f = matrix_make(LR_F8_E4M3, 2, 600, 1, 0);
-        float *x = each_vector(600, 1), out[2];
-        f.block[1 + 600 + 599] = 0xFF;
-        multiply(&m, &f.w, x, 1, out, 2);
-        assert_true(isfinite(out[0]) && isnan(out[1]));
-        assert_int_equal(matmul_take_panels(&m, 0, &err), LR_OK);
-        assert_null(m.panels);
-        free(x);
-        matrix_free(&f);
-        close_with(&m);
-    }
+    for (int i = each_table(tables); i-- > 0;)
+        for (size_t at = 0; at < ROWS * COLS; at += 173) {
+            struct matmul m = open_with(tables[i], 1, MATMUL_NATIVE, false, COLS);
+            struct fp8_matrix f = matrix_make(LR_F8_E4M3, ROWS, COLS, at % 2, 128);
+            float *x = each_vector(X * COLS, 1), out[X * ROWS];
+            f.w.scales = at % 3 ? &f.scales : NULL;
+            f.block[1 + at] = at & 4 ? 0xFF : 0x7F;
+            for (size_t n_x = 1; n_x <= X; n_x += X - 1) {
+                multiply(&m, &f.w, x, n_x, out, ROWS);
+                for (size_t o = 0; o < n_x * ROWS; o++)
+                    assert_true(o % ROWS == at / COLS ? isnan(out[o]) : isfinite(out[o]));
+            }
+            assert_int_equal(matmul_take_panels(&m, 0, &err), LR_OK);
+            assert_null(m.panels);
+            free(x);
+            matrix_free(&f);
+            close_with(&m);
+        }
 }
 
 int main(void) {
@@ -316,6 +340,7 @@ int main(void) {
         cmocka_unit_test(test_every_value_and_scale),
         cmocka_unit_test(test_tails_and_alignments),
         cmocka_unit_test(test_bits_are_those_of_dequantised_weights),
+        cmocka_unit_test(test_large_scale),
         cmocka_unit_test(test_long_rows),
         cmocka_unit_test(test_blas),
         cmocka_unit_test(test_quantised_from_fp8),

@@ -5,6 +5,7 @@
 #include "kernel/avx2/quad.h"
 
 #include <immintrin.h>
+#include <stdbool.h>
 
 #define KERNEL_NAME(name) name##_avx512
 
@@ -60,7 +61,17 @@ static inline vec vec_bf16(const void *p) {
 static inline vec vec_bf16_part(const void *p, size_t n) {
     return vec_widen_bf16(_mm256_maskz_loadu_epi16(vec_mask(n), p));
 }
-/* fp8 elements through the f16 that kernel/half.h describes; e4m3 2^-8 fold. */
+/* fp8 elements through the f16 that kernel/half.h describes; e4m3 smaller by E4M3_FOLD. */
+#define E4M3_FOLD 256.0f
+enum { E4M3_KEEPS_NAN = 1 };
+typedef unsigned char vec_most; /* not looked at */
+static inline vec_most vec_most_of(vec_most most, const void *p) {
+    (void)p;
+    return most;
+}
+static inline bool vec_most_is_nan(vec_most most) {
+    return most > 0;
+}
 static inline vec vec_e4m3(const void *p) {
     __m256i half =
         _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(p)), 7); /* bit 14: the sign again */

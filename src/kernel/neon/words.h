@@ -5,6 +5,7 @@
 #define LR_KERNEL_NEON_WORDS_H
 
 #include <arm_neon.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -132,7 +133,17 @@ static inline vec vec_bf16(const void *p) {
 static inline vec vec_bf16_part(const void *p, size_t n) {
     return vec_widen_bf16(vec_half_part(p, n));
 }
-/* fp8 elements through the f16 that kernel/half.h describes; e4m3 2^-8 fold. */
+/* fp8 elements through the f16 that kernel/half.h describes; e4m3 smaller by E4M3_FOLD. */
+#define E4M3_FOLD 256.0f
+enum { E4M3_KEEPS_NAN = 1 };
+typedef unsigned char vec_most; /* not looked at */
+static inline vec_most vec_most_of(vec_most most, const void *p) {
+    (void)p;
+    return most;
+}
+static inline bool vec_most_is_nan(vec_most most) {
+    return most > 0;
+}
 static inline vec vec_e4m3(const void *p) {
     int8x8_t bytes;
     memcpy(&bytes, p, sizeof bytes);

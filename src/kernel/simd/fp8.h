@@ -1,12 +1,28 @@
 /* fp8.h - fp8 weights dequantised, and multiplied with one activation without leaving the registers; behind
  * dot.h, in the same words. The sums are those of dot.h, of f32 or of pairs of bf16, in the same order. */
+#include "kernel/half.h"
 
-/* The words give e4m3 2^-8 fold, as it stands in an f16; the scale makes up for that, exactly. */
+#include <math.h>
+
+/* The words give e4m3 E4M3_FOLD too small, as it stands in a wider number; the scale makes up for that,
+ * exactly, where it is small enough itself. */
 static ALWAYS_INLINE vec fp8_load(enum lr_dtype dtype, const char *p) {
     return dtype == LR_F8_E4M3 ? vec_e4m3(p) : vec_e5m2(p);
 }
 static ALWAYS_INLINE vec fp8_scale(enum lr_dtype dtype, float scale) {
-    return vec_all(dtype == LR_F8_E4M3 ? scale * 256 : scale);
+    return vec_all(dtype == LR_F8_E4M3 ? scale * E4M3_FOLD : scale);
+}
+_Static_assert(KERNEL_FP8_DOT_SCALE *E4M3_FOLD <= 0x1p127f, "a scale that is made up is finite");
+
+/* Whether there is a NaN that the words take for a number. */
+static ALWAYS_INLINE bool fp8_loses_nan(enum lr_dtype dtype, const char *p, size_t n) {
+    uint8_t most = 0;
+    if (dtype != LR_F8_E4M3 || E4M3_KEEPS_NAN) return false;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t magnitude = (uint8_t)p[i] & 0x7F;
+        most = magnitude > most ? magnitude : most;
+    }
+    return most == 0x7F;
 }
 
 #ifdef VEC_PAIRS
@@ -18,8 +34,17 @@ static ALWAYS_INLINE factor fp8_weight(enum lr_dtype dtype, const char *p, vec s
     return vec_mul(fp8_load(dtype, p), scale);
 }
 
+/* One by one, whatever they are. */
+static void dequantise_any(const char *src, float scale, float *out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = float_of_e4m3((uint8_t)src[i]) * scale;
+}
+
 static ALWAYS_INLINE void dequantise(enum lr_dtype dtype, const char *src, float scale, float *out,
                                      size_t n) {
+    if (dtype == LR_F8_E4M3 && (fabsf(scale) >= KERNEL_FP8_DOT_SCALE || fp8_loses_nan(dtype, src, n))) {
+        dequantise_any(src, scale, out, n);
+        return;
+    }
     const vec all = fp8_scale(dtype, scale);
     size_t i = 0;
     for (; i + CACHE_LINE <= n; i += CACHE_LINE)
@@ -33,7 +58,8 @@ static ALWAYS_INLINE void dequantise(enum lr_dtype dtype, const char *src, float
 }
 #endif
 
-enum { FP8_ROWS = 2 };
+/* As many as it takes that a vector's sum is ready when its turn comes again: short vectors come sooner. */
+enum { FP8_ROWS = VEC == 8 ? 4 : 2 };
 
 /* Rows under way, and of each the scale of the block of K. */
 struct fp8_tile {
@@ -41,11 +67,13 @@ struct fp8_tile {
     const activation *x;
     size_t k;
     vec scales[FP8_ROWS], sums[4];
+    vec_most most; /* of the elements so far; where a line is not whole, only whether one was a NaN: */
+    bool nan;
 };
 
 static ALWAYS_INLINE void fp8_step(enum lr_dtype dtype, struct fp8_tile *t, size_t at, const int n_rows) {
     factor x = activation_load(t->x + at);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int i = 0; i < n_rows; i++) {
         factor w = fp8_weight(dtype, t->w + (size_t)i * t->k + at, t->scales[i]);
         t->sums[i] = multiply_add(w, x, t->sums[i]);
@@ -66,12 +94,15 @@ static ALWAYS_INLINE void fp8_rest(enum lr_dtype dtype, struct fp8_tile *t, size
 static ALWAYS_INLINE void fp8_block(enum lr_dtype dtype, struct fp8_tile *t, size_t at, size_t end,
                                     const int n_rows) {
     for (; at + CACHE_LINE <= end; at += CACHE_LINE) {
-#pragma GCC unroll 2
-        for (int i = 0; i < n_rows; i++)
+#pragma GCC unroll 4
+        for (int i = 0; i < n_rows; i++) {
             fetch_ahead(t->w, DECODE_AHEAD + at * (size_t)n_rows + (size_t)i * CACHE_LINE);
+            if (dtype == LR_F8_E4M3) t->most = vec_most_of(t->most, t->w + (size_t)i * t->k + at);
+        }
 #pragma GCC unroll 8
         for (size_t u = 0; u < CACHE_LINE; u += STEP) fp8_step(dtype, t, at + u, n_rows);
     }
+    for (int i = 0; i < n_rows; i++) t->nan |= fp8_loses_nan(dtype, t->w + (size_t)i * t->k + at, end - at);
     for (; at + STEP <= end; at += STEP) fp8_step(dtype, t, at, n_rows);
     if (at < end) fp8_rest(dtype, t, at, n_rows);
 }
@@ -93,13 +124,16 @@ static ALWAYS_INLINE void fp8_rows_dot(enum lr_dtype dtype, const struct tensor_
     }
     quad_store(total, vec_total4(t.sums[0], t.sums[1], t.sums[2], t.sums[3]));
     for (int i = 0; i < n_rows; i++) out[i] = total[i];
+    if (!t.nan && !vec_most_is_nan(t.most)) return;
+    for (int i = 0; i < n_rows; i++)
+        if (fp8_loses_nan(dtype, t.w + (size_t)i * t.k, t.k)) out[i] = NAN;
 }
 
 static ALWAYS_INLINE void fp8_dot(enum lr_dtype dtype, const struct tensor_view *w, size_t first, size_t n,
                                   const activation *x, float *out) {
     size_t r = 0;
     for (; r + FP8_ROWS <= n; r += FP8_ROWS) fp8_rows_dot(dtype, w, first + r, x, out + r, FP8_ROWS);
-    if (r < n) fp8_rows_dot(dtype, w, first + r, x, out + r, 1);
+    for (; r < n; r++) fp8_rows_dot(dtype, w, first + r, x, out + r, 1);
 }
 
 #ifndef VEC_PAIRS
