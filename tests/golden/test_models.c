@@ -3,6 +3,7 @@
  * under native. */
 #include "support/folder.h"
 #include "support/llama.h"
+#include "support/logits.h"
 #include "support/support.h"
 
 #include "base/mem.h"
@@ -119,13 +120,6 @@ static float *all_logits(const struct golden *g, struct lr_session *s, const uin
     return r.logits;
 }
 
-static uint32_t greatest(const float *row, size_t n) {
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < n; i++)
-        if (row[i] > row[best]) best = i;
-    return best;
-}
-
 /* Greatest difference, as a share of the reference's greatest magnitude. fmax() would pass over a NaN. */
 static double difference(const float *a, const float *reference, size_t n) {
     double most = 0, scale = 0;
@@ -137,21 +131,8 @@ static double difference(const float *a, const float *reference, size_t n) {
     return most / scale;
 }
 
-static double divergence(const float *a, const float *reference, size_t n) {
-    double kl = 0, sum_a = 0, sum_r = 0, top_a = a[greatest(a, n)], top_r = reference[greatest(reference, n)];
-    for (size_t i = 0; i < n; i++) {
-        sum_a += exp((double)a[i] - top_a);
-        sum_r += exp((double)reference[i] - top_r);
-    }
-    for (size_t i = 0; i < n; i++) {
-        double log_a = (double)a[i] - top_a - log(sum_a), log_r = (double)reference[i] - top_r - log(sum_r);
-        kl += exp(log_r) * (log_r - log_a);
-    }
-    return kl;
-}
-
 static double top_margin(const float *row, size_t n) {
-    uint32_t best = greatest(row, n);
+    uint32_t best = logits_greatest(row, n);
     double second = -INFINITY, scale = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (i != best) second = fmax(second, (double)row[i]);
@@ -168,11 +149,12 @@ static void check_row(const struct golden *g, const struct setting *set, const f
             fail_msg("%s: %s: position %lu differs by %.2e", g->folder, set->isa, (unsigned long)at, d);
         return;
     }
-    double kl = divergence(row, reference, g->vocab), bound = set->kv == LR_KV_Q8 ? KL_Q8_BOUND : KL_BOUND;
+    double kl = logits_divergence(row, reference, g->vocab),
+           bound = set->kv == LR_KV_Q8 ? KL_Q8_BOUND : KL_BOUND;
     if (!(kl <= bound))
         fail_msg("%s: %s: position %lu: KL divergence %.2e", g->folder, set->isa, (unsigned long)at, kl);
     if (top_margin(reference, g->vocab) > MARGIN)
-        assert_int_equal(greatest(row, g->vocab), greatest(reference, g->vocab));
+        assert_int_equal(logits_greatest(row, g->vocab), logits_greatest(reference, g->vocab));
 }
 
 static void check_prompts(const struct golden *g, struct lr_session *s, const struct setting *set) {
