@@ -30,7 +30,7 @@ void tensor_widen(const struct kernel_table *kernels, const struct tensor_view *
 }
 
 size_t fp8_panel(uint64_t cols) {
-    return cols > PANEL_FLOATS / 2 ? 2 * (size_t)cols : PANEL_FLOATS;
+    return cols > PANEL_FLOATS ? (size_t)cols : PANEL_FLOATS;
 }
 
 /* Rows [first, first + n), n x cols <= the panel's floats. */
@@ -41,21 +41,7 @@ static void multiply(const struct kernel_table *t, const struct tensor_view *w, 
     t->dot[LR_F32](panel, n, k, in->x, k, in->n_x, out, ld_out);
 }
 
-/* The same with weights rounded to bf16; the first row's floats take each row before that. */
-static void multiply_rounded(const struct kernel_table *t, const struct tensor_view *w, size_t first,
-                             size_t n, const struct matmul_input *in, float *panel, float *out,
-                             size_t ld_out) {
-    size_t k = w->cols;
-    char *rows = (char *)(panel + k);
-    for (size_t r = 0; r < n; r++) {
-        tensor_widen(t, w, first + r, 0, k, panel);
-        t->prepare[w->dtype](panel, k, rows + r * KERNEL_ROUNDED_BYTES(k));
-    }
-    t->dot_prepared[LR_BF16](rows, n, k, in->prepared, in->n_x, out, ld_out);
-}
-
-/* Rows that are in the panel at once; rounded to bf16 they take no more than as f32, with the floats of the
- * first, from two rows on, and one is well below the panel's end. */
+/* Rows that are in the panel at once. */
 static size_t rows_at_once(const struct matmul *m, size_t k) {
     size_t rows = k ? m->panel / k : m->panel;
     if (rows > PANEL_ROWS) rows -= rows % PANEL_ROWS;
@@ -75,11 +61,11 @@ static bool fit_one(const struct tensor_view *w, size_t first, size_t n) {
 /* In the registers; false where there is no such way. */
 static bool one_activation(const struct kernel_table *t, const struct tensor_view *w, size_t first, size_t n,
                            const struct matmul_input *in, float *out) {
-    kernel_fp8_dot_fn *dot = in->prepared ? t->dot_fp8_prepared[w->dtype] : t->dot_fp8[w->dtype];
+    kernel_fp8_dot_fn *dot = t->dot_fp8[w->dtype];
     struct tensor_view scaled = *w;
     scaled.scales = scales_of(w);
     if (!dot || !fit_one(&scaled, first, n)) return false;
-    dot(&scaled, first, n, in->prepared ? in->prepared : in->x, out);
+    dot(&scaled, first, n, in->x, out);
     return true;
 }
 
@@ -90,9 +76,6 @@ void fp8_rows(const struct matmul *m, uint32_t thread, const struct tensor_view 
     size_t most = rows_at_once(m, w->cols);
     for (size_t at = 0; at < n; at += most) {
         size_t rows = n - at < most ? n - at : most;
-        if (in->prepared)
-            multiply_rounded(m->kernels, w, first + at, rows, in, panel, out + at, ld_out);
-        else
-            multiply(m->kernels, w, first + at, rows, in, panel, out + at, ld_out);
+        multiply(m->kernels, w, first + at, rows, in, panel, out + at, ld_out);
     }
 }

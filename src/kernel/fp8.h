@@ -1,7 +1,7 @@
 /* fp8.h - products of fp8 weights, for kernel/matmul.c: to the last bit, those of the dequantised weights as
- * f32 (or, of prepared activations, of these rounded to bf16), for every number of activations. One is
- * multiplied in the registers, where the instruction set has a kernel for that; else some rows at a time are
- * dequantised into a panel that stays in the cache, and multiplied from there. */
+ * f32, for every number of activations (rounded to bf16 a trained model's next tokens diverged by 5e-4). One
+ * is multiplied in the registers, where the instruction set has a kernel for that; else some rows at a time
+ * are dequantised into a panel that stays in the cache, and multiplied from there. */
 #ifndef LR_KERNEL_FP8_H
 #define LR_KERNEL_FP8_H
 

@@ -57,13 +57,13 @@ typedef void kernel_prepare_fn(const float *x, size_t k, void *out);
 /* As kernel_dot_fn, of prepared activations x [n_x]. */
 typedef void kernel_dot_prepared_fn(const void *w, size_t rows, size_t k, const void *x, size_t n_x,
                                     float *out, size_t ld_out);
-/* Rows [first, first + n) of an fp8 matrix, which has scales, with one activation x: f32, or prepared. To the
- * last bit the f32 product of the dequantised weights, or that of these rounded to bf16. A block of scales
+/* Rows [first, first + n) of an fp8 matrix, which has scales, with one activation x: to the last bit
+ * the f32 product of the dequantised weights. A block of scales
  * is a multiple of KERNEL_FP8_STEP columns, or all, and all scales of these rows are below
  * KERNEL_FP8_DOT_SCALE. out [n]. */
 #define KERNEL_FP8_STEP      32u
 #define KERNEL_FP8_DOT_SCALE 0x1p7f
-typedef void kernel_fp8_dot_fn(const struct tensor_view *w, size_t first, size_t n, const void *x,
+typedef void kernel_fp8_dot_fn(const struct tensor_view *w, size_t first, size_t n, const float *x,
                                float *out);
 /* How a KV cache element is written and read; q8: int8, each KV_GROUP of a head with a scale (kernel/kv.h).
  */
@@ -136,7 +136,7 @@ struct kernel_table {
     kernel_dequantise_fn *dequantise[LR_DTYPE_COUNT]; /* of fp8, which has neither of the two above */
     kernel_prepare_fn *prepare[LR_DTYPE_COUNT];       /* both NULL where products of that dtype are precise */
     kernel_dot_prepared_fn *dot_prepared[LR_DTYPE_COUNT];
-    kernel_fp8_dot_fn *dot_fp8[LR_DTYPE_COUNT], *dot_fp8_prepared[LR_DTYPE_COUNT]; /* NULL: there is none */
+    kernel_fp8_dot_fn *dot_fp8[LR_DTYPE_COUNT]; /* NULL: there is none */
     kernel_quantise_fn *quantise[QUANT_FORMATS];
     kernel_quant_x_fn *quant_x;
     kernel_quant_dot_fn *quant_dot[QUANT_FORMATS];

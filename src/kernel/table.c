@@ -53,10 +53,6 @@ static const struct kernel_table avx512bf16 = {.name = "avx512bf16",
                                                .peak[PEAK_INT8] = peak_int8_avx512,
                                                .peak[PEAK_BF16] = peak_bf16_avx512,
                                                .prepare[LR_BF16] = prepare_bf16_avx512bf16,
-                                               .prepare[LR_F8_E4M3] = prepare_bf16_avx512bf16,
-                                               .prepare[LR_F8_E5M2] = prepare_bf16_avx512bf16,
-                                               .dot_fp8_prepared[LR_F8_E4M3] = dot_e4m3_avx512bf16,
-                                               .dot_fp8_prepared[LR_F8_E5M2] = dot_e5m2_avx512bf16,
                                                .dot_prepared[LR_BF16] = dot_prepared_bf16_avx512bf16,
                                                .blas_from = KERNEL_BLAS_NEVER};
 #define X86_TABLE(isa) &isa

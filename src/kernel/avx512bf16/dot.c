@@ -2,6 +2,4 @@
 #include "kernel/avx512bf16/words.h"
 
 #include "kernel/simd/dot.h"
-
-#include "kernel/simd/fp8.h"
 #endif

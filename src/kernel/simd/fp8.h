@@ -1,5 +1,5 @@
 /* fp8.h - fp8 weights dequantised, and multiplied with one activation without leaving the registers; behind
- * dot.h, in the same words. The sums are those of dot.h, of f32 or of pairs of bf16, in the same order. */
+ * dot.h, in the same words. The sums are those of dot.h, of f32, in the same order. */
 #include "kernel/half.h"
 
 #include <math.h>
@@ -25,11 +25,6 @@ static ALWAYS_INLINE bool fp8_loses_nan(enum lr_dtype dtype, const char *p, size
     return most == 0x7F;
 }
 
-#ifdef VEC_PAIRS
-static ALWAYS_INLINE factor fp8_weight(enum lr_dtype dtype, const char *p, vec scale) {
-    return vec_pairs_of(vec_mul(fp8_load(dtype, p), scale), vec_mul(fp8_load(dtype, p + VEC), scale));
-}
-#else
 static ALWAYS_INLINE factor fp8_weight(enum lr_dtype dtype, const char *p, vec scale) {
     return vec_mul(fp8_load(dtype, p), scale);
 }
@@ -56,7 +51,6 @@ static ALWAYS_INLINE void dequantise(enum lr_dtype dtype, const char *src, float
     memcpy(last, src + i, n - i);
     vec_store_part(out + i, fp8_weight(dtype, last, all), n - i);
 }
-#endif
 
 /* As many as it takes that a vector's sum is ready when its turn comes again: short vectors come sooner. */
 enum { FP8_ROWS = VEC == 8 ? 4 : 2 };
@@ -136,16 +130,14 @@ static ALWAYS_INLINE void fp8_dot(enum lr_dtype dtype, const struct tensor_view 
     for (; r < n; r++) fp8_rows_dot(dtype, w, first + r, x, out + r, 1);
 }
 
-#ifndef VEC_PAIRS
 #define DEFINE_DEQUANTISE(label, dtype)                                                                      \
     void KERNEL_NAME(dequantise_##label)(const void *src, float scale, float *out, size_t n) {               \
         dequantise(dtype, src, scale, out, n);                                                               \
     }
 DEFINE_DEQUANTISE(e4m3, LR_F8_E4M3)
 DEFINE_DEQUANTISE(e5m2, LR_F8_E5M2)
-#endif
 #define DEFINE_FP8_DOT(label, dtype)                                                                         \
-    void KERNEL_NAME(dot_##label)(const struct tensor_view *w, size_t first, size_t n, const void *x,        \
+    void KERNEL_NAME(dot_##label)(const struct tensor_view *w, size_t first, size_t n, const float *x,       \
                                   float *out) {                                                              \
         fp8_dot(dtype, w, first, n, x, out);                                                                 \
     }
