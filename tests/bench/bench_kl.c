@@ -17,11 +17,12 @@ enum { TEXTS = 1000, LINE = 1 << 16 };
 static const struct way {
     const char *name;
     enum lr_quant quant;
-    bool precise;
-} ways[] = {{"reference", LR_QUANT_NONE, true},
-            {"as it is", LR_QUANT_NONE, false},
-            {"q8", LR_QUANT_Q8, false},
-            {"q4", LR_QUANT_Q4, false}};
+    bool precise, head_q8;
+} ways[] = {{"reference", LR_QUANT_NONE, true, false},
+            {"as it is", LR_QUANT_NONE, false, false},
+            {"q8", LR_QUANT_Q8, false, false},
+            {"q4", LR_QUANT_Q4, false, false},
+            {"q4 --embed q8", LR_QUANT_Q4, false, true}};
 
 struct text {
     uint32_t *ids;
@@ -96,6 +97,7 @@ static void run(const char *model, const char *isa, const struct way *way) {
     struct sums sums = {0};
     eo.isa = isa;
     eo.quant = way->quant;
+    eo.quant_head_q8 = way->head_q8;
     eo.precise = way->precise;
     eo.matmul = LR_MATMUL_NATIVE;
     need(lr_engine_open(model, &eo, &engine, &err));
