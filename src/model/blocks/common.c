@@ -1,11 +1,10 @@
 #include "model/blocks/blocks.h"
 
 enum lr_status block_project(const struct block_context *c, enum tensor_role role, enum tensor_role bias_role,
-                             const float *x, float *out, struct lr_error *err) {
+                             struct model_input *in, float *out, struct lr_error *err) {
     const struct tensor_record *t = c->model->binding->layers[c->layer].role[role];
     const float *bias = bias_role == ROLE_COUNT ? NULL : c->model->vectors[c->layer][bias_role];
-    void *room = role == ROLE_GATE || role == ROLE_UP ? c->work->q : c->work->up;
-    return model_multiply(c->model, t, bias, x, c->n, room, out, err);
+    return model_multiply(c->model, t, bias, in, out, err);
 }
 
 struct norm_rows {
