@@ -22,7 +22,8 @@ enum lr_status model_open(const struct model_spec *spec, const struct binding *b
                           const struct matmul *matmul, struct model *out, struct lr_error *err);
 void model_close(struct model *m);
 
-/* Activations that several matrices are multiplied with, and what they were last prepared as: {0} at first. */
+/* Activations that several matrices are multiplied with, and what they were last prepared as: {0} at first.
+ */
 struct model_input {
     const float *x; /* [n_x, cols] */
     size_t n_x;
