@@ -193,8 +193,9 @@ uint64_t matmul_memory(const struct kernel_table *kernels, enum matmul_mode mode
 
 /* Activations of products with weights of one dtype. */
 struct matmul_input {
-    const float *x; /* [n_x, k], dense */
+    const float *x; /* [n_x, k], dense; NULL: not prepared yet */
     size_t n_x;
+    enum lr_dtype dtype;
     const void *prepared; /* NULL: the products take x, or with quantised weights: */
     struct quant_x quant; /* q NULL: x, and the weights widened */
 };

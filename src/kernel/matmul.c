@@ -140,7 +140,7 @@ enum kernel_peak matmul_peak(const struct matmul *m, enum lr_dtype dtype, size_t
 
 void matmul_prepare(const struct matmul *m, enum lr_dtype dtype, const float *x, size_t n_x, size_t k,
                     void *room, struct matmul_input *out) {
-    *out = (struct matmul_input){.x = x, .n_x = n_x};
+    *out = (struct matmul_input){.x = x, .n_x = n_x, .dtype = dtype};
     struct preparation p = {
         .kernels = m->kernels, .prepare = m->kernels->prepare[dtype], .x = x, .out = room, .k = k};
     if (quant_format_of(dtype, &p.format)) {

@@ -59,13 +59,13 @@ enum lr_status model_open(const struct model_spec *spec, const struct binding *b
 }
 
 enum lr_status model_multiply(const struct model *m, const struct tensor_record *t, const float *bias,
-                              const float *x, size_t n_x, void *room, float *out, struct lr_error *err) {
+                              struct model_input *in, float *out, struct lr_error *err) {
     struct loan loan = store_lend(t);
-    struct matmul_input in;
     enum lr_status status;
-    matmul_prepare(m->matmul, t->dtype, x, n_x, t->shape[1], room, &in);
+    if (!in->prepared.x || in->prepared.dtype != t->dtype)
+        matmul_prepare(m->matmul, t->dtype, in->x, in->n_x, t->shape[1], in->room, &in->prepared);
     while (store_next(m->store, &loan, &status, err))
-        matmul_run(m->matmul, &loan.view, bias ? bias + loan.first : NULL, &in, out + loan.first,
+        matmul_run(m->matmul, &loan.view, bias ? bias + loan.first : NULL, &in->prepared, out + loan.first,
                    t->shape[0]);
     return status;
 }

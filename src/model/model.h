@@ -22,9 +22,19 @@ enum lr_status model_open(const struct model_spec *spec, const struct binding *b
                           const struct matmul *matmul, struct model *out, struct lr_error *err);
 void model_close(struct model *m);
 
-/* out [n_x, rows] = product of the matrix `t` with x [n_x, cols], plus bias [rows] unless NULL: piece by
- * piece as the store lends it. `room` is matmul_prepare()'s. Fails as store_next() does. */
+/* Activations that several matrices are multiplied with, and what they were last prepared as: {0} at first.
+ */
+struct model_input {
+    const float *x; /* [n_x, cols] */
+    size_t n_x;
+    void *room; /* matmul_prepare()'s */
+    struct matmul_input prepared;
+};
+
+/* out [n_x, rows] = product of the matrix `t` with in->x, plus bias [rows] unless NULL: piece by piece as the
+ * store lends it. Prepares where the matrix before had another dtype, or there was none. Fails as
+ * store_next() does. */
 enum lr_status model_multiply(const struct model *m, const struct tensor_record *t, const float *bias,
-                              const float *x, size_t n_x, void *room, float *out, struct lr_error *err);
+                              struct model_input *in, float *out, struct lr_error *err);
 
 #endif

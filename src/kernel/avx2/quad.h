@@ -1,10 +1,11 @@
-/* quad.h - 4 f32 in one SSE register, where sums end, and the fetching of lines: words that both of the
- * x86-64 instruction sets share. */
+/* quad.h - 4 f32 in one SSE register, where sums end, the sum of 16 bytes, and the fetching of lines: words
+ * that both of the x86-64 instruction sets share. */
 #ifndef LR_KERNEL_AVX2_QUAD_H
 #define LR_KERNEL_AVX2_QUAD_H
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 typedef __m128 quad;
@@ -31,6 +32,13 @@ static inline float quad_first(quad a) {
 }
 static inline void quad_store(float *p, quad a) {
     memcpy(p, &a, sizeof a);
+}
+
+/* Bytes are moved to [0, 255], of which the processor adds eight at once. */
+static inline int32_t bytes_total16(const int8_t *p) {
+    __m128i bytes = _mm_xor_si128(_mm_loadu_si128((const void *)p), _mm_set1_epi8((char)0x80));
+    __m128i halves = _mm_sad_epu8(bytes, _mm_setzero_si128());
+    return _mm_cvtsi128_si32(_mm_add_epi32(halves, _mm_unpackhi_epi64(halves, halves))) - 16 * 128;
 }
 
 /* Asks for the cache line `bytes` after p, which may lie past the end of the matrix. */

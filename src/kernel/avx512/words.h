@@ -140,6 +140,32 @@ static inline quad vec_fold(vec a) {
     return _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
 }
 
+/* Sums of 16 vectors by the tree of vec_total4(): lane i is that of v[i]. */
+#define VEC_TOTALS
+/* Upper levels of it for two, then four; and a lower one. */
+static inline vec vec_fold_two(vec a, vec b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+}
+static inline vec vec_fold_four(vec a, vec b, vec c, vec d) {
+    vec ab = vec_fold_two(a, b), cd = vec_fold_two(c, d);
+    return _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+}
+static inline vec vec_zip_add(vec a, vec b) {
+    return _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+}
+static inline vec vec_totals(const vec *v) {
+    vec ab = vec_zip_add(vec_fold_four(v[0], v[4], v[8], v[12]), vec_fold_four(v[1], v[5], v[9], v[13]));
+    vec cd = vec_zip_add(vec_fold_four(v[2], v[6], v[10], v[14]), vec_fold_four(v[3], v[7], v[11], v[15]));
+    return _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xEE));
+}
+/* Its four quads, `step` floats apart. */
+static inline void vec_store_quads(float *p, size_t step, vec a) {
+    quad_store(p, _mm512_extractf32x4_ps(a, 0));
+    quad_store(p + step, _mm512_extractf32x4_ps(a, 1));
+    quad_store(p + 2 * step, _mm512_extractf32x4_ps(a, 2));
+    quad_store(p + 3 * step, _mm512_extractf32x4_ps(a, 3));
+}
+
 static inline float vec_greatest(vec a) {
     __m256 b = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
     __m128 c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));

@@ -138,8 +138,26 @@ static ALWAYS_INLINE void accumulate(enum lr_dtype dtype, struct tile *t, bool f
     if (at < t->n) step(dtype, t, at, t->n - at, n_rows, n_x);
 }
 
+/* Of four rows: an activation's outputs are a quad. */
+static ALWAYS_INLINE void store_quads(const struct tile *t, const int n_x, float *out, size_t ld_out) {
+    int j = 0;
+#ifdef VEC_TOTALS
+    for (; j + 4 <= n_x; j += 4)
+        vec_store_quads(out + (size_t)j * ld_out, ld_out, vec_totals(t->sums + (size_t)4 * (size_t)j));
+#endif
+#pragma GCC unroll 8
+    for (; j < n_x; j++) {
+        const vec *sums = t->sums + (size_t)4 * (size_t)j;
+        quad_store(out + (size_t)j * ld_out, vec_total4(sums[0], sums[1], sums[2], sums[3]));
+    }
+}
+
 static ALWAYS_INLINE void store_totals(struct tile *t, const int n_rows, const int n_x, float *out,
                                        size_t ld_out) {
+    if (n_rows == 4) {
+        store_quads(t, n_x, out, ld_out);
+        return;
+    }
     float total[TILE_MAX + 3] = {0};
 #pragma GCC unroll 3
     for (int i = n_rows * n_x; i % 4 != 0; i++) t->sums[i] = vec_zero();
@@ -217,15 +235,23 @@ static ALWAYS_INLINE void run_blocks(enum lr_dtype dtype, const struct dot *d, s
     }
 }
 
+/* More than one tile of activations. Six and one, or two, are done as four and three, or four: fewer sums
+ * than these are waited for. */
 static ALWAYS_INLINE void dot_blocks(enum lr_dtype dtype, const struct dot *d, size_t first, size_t last) {
-    size_t m = 0;
-    for (; m + TILE_X <= d->n_x; m += TILE_X) run_blocks(dtype, d, first, last, m, TILE_X);
+    const size_t over = d->n_x % TILE_X;
+    size_t m = 0, whole = d->n_x - over;
+    if (TILE_X == 6 && (over == 1 || over == 2)) whole -= TILE_X;
+    for (; m < whole; m += TILE_X) run_blocks(dtype, d, first, last, m, TILE_X);
+    if (d->n_x - m > TILE_X) {
+        run_blocks(dtype, d, first, last, m, 4);
+        m += 4;
+    }
     const size_t rest = d->n_x - m;
     if (TILE_X > 5 && rest == 5) run_blocks(dtype, d, first, last, m, 5);
     if (TILE_X > 4 && rest == 4) run_blocks(dtype, d, first, last, m, 4);
     if (rest == 3) run_blocks(dtype, d, first, last, m, 3);
-    if (rest == 2) run_blocks(dtype, d, first, last, m, 2);
-    if (rest == 1) run_blocks(dtype, d, first, last, m, 1);
+    if (TILE_X < 6 && rest == 2) run_blocks(dtype, d, first, last, m, 2);
+    if (TILE_X < 6 && rest == 1) run_blocks(dtype, d, first, last, m, 1);
 }
 
 /* At most one tile of activations: rows are read from memory, once and to their ends. */

@@ -37,7 +37,7 @@ static ALWAYS_INLINE float quant_block(const float *x, int8_t *q) {
 
 static ALWAYS_INLINE int32_t quant_sum(const int8_t *q, size_t n) {
     int32_t sum = 0;
-    for (size_t i = 0; i < n; i++) sum += q[i];
+    for (size_t i = 0; i < n; i += 16) sum += bytes_total16(q + i);
     return sum;
 }
 
@@ -49,9 +49,8 @@ static ALWAYS_INLINE void quant_row(const float *x, size_t k, size_t padded, siz
         bool whole = k >= at + QUANT_X_BLOCK;
         if (!whole && k > at) memcpy(part, x + at, (k - at) * sizeof *x);
         scale[at / QUANT_X_BLOCK] = quant_block(whole ? x + at : part, q + at);
-        for (size_t i = at; i < at + QUANT_X_BLOCK; i += step)
-            bias[i / step] = -offset * quant_sum(q + i, step);
     }
+    for (size_t i = 0; i < padded; i += step) bias[i / step] = -offset * quant_sum(q + i, step);
 }
 
 void KERNEL_NAME(quant_x)(enum quant_format format, const float *x, size_t k, size_t ld_x, size_t n_x,

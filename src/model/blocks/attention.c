@@ -74,15 +74,17 @@ static void prepare(struct block_context *c) {
 enum lr_status block_attention(const struct block_context *c, struct lr_error *err) {
     struct forward_work *w = c->work;
     struct block_context rows = *c;
+    struct model_input normed = {.x = w->normed, .n_x = c->n, .room = w->up};
+    struct model_input attended = {.x = w->attended, .n_x = c->n, .room = w->up};
     block_norm(c, ROLE_ATTN_NORM);
-    LR_TRY(block_project(c, ROLE_Q, ROLE_Q_BIAS, w->normed, w->q, err));
-    LR_TRY(block_project(c, ROLE_K, ROLE_K_BIAS, w->normed, w->k, err));
-    LR_TRY(block_project(c, ROLE_V, ROLE_V_BIAS, w->normed, w->v, err));
+    LR_TRY(block_project(c, ROLE_Q, ROLE_Q_BIAS, &normed, w->q, err));
+    LR_TRY(block_project(c, ROLE_K, ROLE_K_BIAS, &normed, w->k, err));
+    LR_TRY(block_project(c, ROLE_V, ROLE_V_BIAS, &normed, w->v, err));
     operation_done(c->operations, OPERATION_QKV);
     prepare(&rows);
     block_attend(c);
     operation_done(c->operations, OPERATION_ATTENTION);
-    LR_TRY(block_project(c, ROLE_O, ROLE_O_BIAS, w->attended, w->normed, err));
+    LR_TRY(block_project(c, ROLE_O, ROLE_O_BIAS, &attended, w->normed, err));
     operation_done(c->operations, OPERATION_O);
     block_add_residual(c);
     return LR_OK;

@@ -25,10 +25,10 @@ uint64_t block_attend_work(const struct model_spec *s);
 /* x += down(act(gate(norm(x))) * up(norm(x))). */
 enum lr_status block_mlp(const struct block_context *c, struct lr_error *err);
 
-/* out [n, rows] = product of a role's matrix with x [n, cols], plus the bias of `bias_role` where the spec
- * has it (ROLE_COUNT: never). */
+/* out [n, rows] = product of a role's matrix with `in`, plus the bias of `bias_role` where the spec has it
+ * (ROLE_COUNT: never). */
 enum lr_status block_project(const struct block_context *c, enum tensor_role role, enum tensor_role bias_role,
-                             const float *x, float *out, struct lr_error *err);
+                             struct model_input *in, float *out, struct lr_error *err);
 /* work->normed [n, dim] = norm of work->x with the weight of `role`. */
 void block_norm(const struct block_context *c, enum tensor_role role);
 /* work->x += work->normed, all [n, dim]. */
