@@ -89,7 +89,8 @@ struct lr_engine {
     struct matmul matmul;
     struct model model;
     struct tokenizer *tokenizer; /* NULL where the folder has none */
-    struct file_map compiled;    /* its tables, where they are kept; else {0} */
+    char *compiled;              /* its tables, where they were kept; else NULL */
+    size_t compiled_size;
     bool has_template;
     bool quantised; /* the weights; into: */
     struct quantise_kind quant_kind;
