@@ -19,10 +19,9 @@ static int refused(void) {
 }
 
 void *lr_want_large(void *p, size_t size) {
-    uintptr_t from = ((uintptr_t)p + PAGES_LARGE - 1) / PAGES_LARGE * PAGES_LARGE;
-    uint64_t bytes =
-        p && size > 2 * PAGES_LARGE ? ((uintptr_t)p + size - from) / PAGES_LARGE * PAGES_LARGE : 0;
-    if (bytes) pages_want_large((void *)from, bytes);
+    size_t skipped = (size_t)(-(uintptr_t)p & (PAGES_LARGE - 1));
+    if (p && size > 2 * PAGES_LARGE)
+        pages_want_large((char *)p + skipped, (size - skipped) & ~(PAGES_LARGE - 1));
     return p;
 }
 
