@@ -1,6 +1,7 @@
 #include "base/mem.h"
 
 #include "base/checked.h"
+#include "base/pages.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -15,6 +16,13 @@ static int refused(void) {
     long n = atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed) + 1;
     long at = atomic_load_explicit(&fail_at, memory_order_relaxed);
     return at > 0 && (n == at || (n > at && atomic_load_explicit(&fail_sticky, memory_order_relaxed)));
+}
+
+void *lr_want_large(void *p, size_t size) {
+    size_t skipped = (size_t)(-(uintptr_t)p & (PAGES_LARGE - 1));
+    if (p && size > 2 * PAGES_LARGE)
+        pages_want_large((char *)p + skipped, (size - skipped) & ~(PAGES_LARGE - 1));
+    return p;
 }
 
 void *lr_malloc(size_t size) {

@@ -15,6 +15,10 @@ void *lr_calloc(size_t count, size_t size);
 void *lr_realloc(void *p, size_t count, size_t size);
 void lr_free(void *p);
 
+/* Asks for large pages where the new block `p` (may be NULL) holds some whole, which are filled much faster;
+ * of one that will be filled. Returns `p`. */
+void *lr_want_large(void *p, size_t size);
+
 /* Grows `*items` (capacity `*cap` objects of `size` bytes) geometrically until it holds at least `need`.
  * Returns 0, or -1 with everything unchanged. `items` points to the caller's pointer. */
 int lr_grow(void *items, size_t *cap, size_t need, size_t size);

@@ -164,7 +164,7 @@ static enum lr_status make_doc(const struct json_scan *scan, const char *name, s
     size_t name_size = strlen(name) + 1;
     uint64_t size = scan->nodes * JSON_NODE_BYTES + scan->string_bytes + scan->index_bytes + name_size + 8;
     *out = NULL;
-    struct json_doc *doc = lr_malloc(sizeof *doc + (size_t)size);
+    struct json_doc *doc = lr_want_large(lr_malloc(sizeof *doc + (size_t)size), (size_t)size);
     if (!doc) return lr_fail_memory(err, name, sizeof *doc + (size_t)size);
     *doc = (struct json_doc){.size = (size_t)size};
     char *own_name = doc_alloc(doc, name_size);

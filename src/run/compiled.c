@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #define WORTH_KEEPING (UINT64_C(1) << 20) /* a smaller tokenizer.json is parsed in a few milliseconds */
+#define LARGEST       (UINT64_C(512) << 20)
 #define PREFIX        "tokenizer-"
 
 /* ---- the entry's name: where the tokenizer.json lies, and its whole text; its size and time say no more */
@@ -21,16 +22,19 @@ static bool entry_path(const struct lr_engine *e, const char *origin, struct tok
 
 /* ---- taking it */
 
-/* Leaves e->tokenizer NULL where the entry is not there, or not as it should be: it is made again. */
+/* Leaves e->tokenizer NULL where the entry is not there, or not as it should be: it is made again. It is
+ * read, not mapped: what was checked stays as it was, whatever becomes of the file. */
 static void take_entry(struct lr_engine *e, const char *path, struct tokenizer_id id) {
     struct lr_error why;
     if (file_kind(path) != FILE_REGULAR) return;
-    enum lr_status status = file_map_open(path, &e->compiled, &why);
-    struct lr_str file = {(const char *)e->compiled.data, (size_t)e->compiled.size};
+    enum lr_status status = file_read_all(path, LARGEST, &e->compiled, &e->compiled_size, &why);
+    struct lr_str file = {e->compiled, e->compiled_size};
     if (status == LR_OK)
         status = tokenizer_open_compiled(file, path, id, e->dir.tokenizer, &e->tokenizer, &why);
     if (status == LR_OK) return;
-    file_map_close(&e->compiled);
+    lr_free(e->compiled);
+    e->compiled = NULL;
+    e->compiled_size = 0;
     lr_log(LR_LOG_INFO, "%s: made again", why.message);
 }
 

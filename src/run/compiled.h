@@ -1,4 +1,4 @@
-/* compiled.h - the engine's tokenizer: parsed, or, where it is large, mapped as it was compiled for the cache
+/* compiled.h - the engine's tokenizer: parsed, or, where it is large, read as it was compiled for the cache
  * folder at an earlier start. Used by engine.c alone. */
 #ifndef LR_RUN_COMPILED_H
 #define LR_RUN_COMPILED_H

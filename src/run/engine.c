@@ -198,7 +198,7 @@ void lr_engine_close(struct lr_engine *e) {
     monitor_close(e);
     planning_show_close(e);
     tokenizer_close(e->tokenizer);
-    file_map_close(&e->compiled);
+    lr_free(e->compiled);
     model_dir_close(&e->dir);
     lr_free(e);
 }

@@ -33,16 +33,17 @@ struct monitor {
     bool high;            /* memory usage was above the alarm at the last look */
     double stalled;       /* share of about the last second in which somebody waited for memory */
     struct ceiling ceiling;
-    bool refused;       /* some pins, at least once: that was told */
-    bool changing;      /* pins were given back or taken again, and that was not told yet */
-    uint64_t kept;      /* bytes of them before that */
-    double began, last; /* when the first and the last step of that was */
-    const char *why;    /* fewer are kept, by the last step that gave some back */
-    uint32_t roomy;     /* looks in a row that saw memory to spare */
-    uint64_t in_vain;   /* with less than this no more weights could be kept; 0: not known */
-    uint64_t faults;    /* for which this process waited for a disk, before the last pass */
-    uint32_t passes;    /* since the weights were mapped */
-    uint32_t evictions; /* passes in a row before which mapped weights were missing */
+    bool refused;        /* some pins, at least once: that was told */
+    bool changing;       /* pins were given back or taken again, and that was not told yet */
+    uint64_t kept;       /* bytes of them before that */
+    double began, last;  /* when the first and the last step of that was */
+    const char *why;     /* fewer are kept, by the last step that gave some back */
+    uint32_t roomy;      /* looks in a row that saw memory to spare */
+    uint64_t in_vain;    /* with less than this no more weights could be kept; 0: not known */
+    uint64_t faults;     /* for which this process waited for a disk, when that was asked last */
+    double asked_faults; /* after which look that was asked */
+    uint32_t passes;     /* since the weights were mapped, while that counts */
+    uint32_t evictions;  /* times in a row that mapped weights were missing */
 };
 
 /* The plan for those who ask while a pass, which may change it, goes on. */
@@ -88,7 +89,8 @@ struct lr_engine {
     struct matmul matmul;
     struct model model;
     struct tokenizer *tokenizer; /* NULL where the folder has none */
-    struct file_map compiled;    /* its tables, where they are kept; else {0} */
+    char *compiled;              /* its tables, where they were kept; else NULL */
+    size_t compiled_size;
     bool has_template;
     bool quantised; /* the weights; into: */
     struct quantise_kind quant_kind;

@@ -22,15 +22,16 @@
  * full group.) Then one part in STRAIN_STEP of the pins is given back at a time, but half of what was used is
  * kept; after CALM_SECONDS without strain a part in RETURN_SHARE more may be used again. Where that is strain
  * again the next try comes after twice the time, up to CALM_MOST. */
-#define STALL_SHARE  0.01
-#define STRAIN_STEP  16u
-#define STEP_SECONDS 0.3
-#define RETURN_SHARE 16u
-#define CALM_SECONDS 3.0
-#define CALM_MOST    60.0
-#define FAULT_BYTES  (UINT64_C(1) << 20) /* read for a major fault: measured 1.2 to 45 MB, by read-ahead */
-#define EVICTIONS    2u
-#define MB           1048576.0
+#define STALL_SHARE    0.01
+#define STRAIN_STEP    16u
+#define STEP_SECONDS   0.3
+#define RETURN_SHARE   16u
+#define CALM_SECONDS   3.0
+#define CALM_MOST      60.0
+#define FAULT_BYTES    (UINT64_C(1) << 20) /* read for a major fault: measured 1.2 to 45 MB, by read-ahead */
+#define EVICTIONS      2u
+#define LOADING_PASSES 2u /* the first passes load what was not in the cache */
+#define MB             1048576.0
 
 enum lr_status monitor_open(struct lr_engine *e, struct lr_error *err) {
     return watch_open("", e->options.mem_limit, &e->monitor.watch, err);
@@ -256,13 +257,18 @@ static uint64_t major_faults(void) {
 
 /* Whether more than 1 % of the mapped weights, which were read, is to be read from the disk again. That pages
  * were waited for tells that something is missing, but not how much: the kernel reads ahead of a fault. How
- * much is counted in what stays away; where the kernel does not tell that, the faults have to do. */
+ * much is counted in what stays away; where the kernel does not tell that, the faults have to do. Short
+ * passes are asked about together, once a look: what is evicted is waited for in any of them. */
 static bool is_evicted(struct lr_engine *e) {
     struct monitor *m = &e->monitor;
+    bool loading = m->passes < LOADING_PASSES;
+    m->passes += loading;
+    if (!loading && m->asked_faults == m->looked) return false;
+    m->asked_faults = m->looked;
     uint64_t now = major_faults(), faults = now - m->faults;
     double missing;
     m->faults = now;
-    bool evicted = m->passes++ >= 2 && faults; /* the first passes load what was not in the cache */
+    bool evicted = !loading && faults;
     if (evicted && store_missing(&e->store, &missing))
         evicted = missing > 0.01;
     else if (evicted)

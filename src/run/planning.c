@@ -22,11 +22,15 @@ static uint64_t tokenizer_file_bytes(const struct lr_engine *e) {
     return sum;
 }
 
+static uint64_t held_by_tokenizer(const struct lr_engine *e) {
+    return e->tokenizer ? tokenizer_memory(e->tokenizer) + e->compiled_size : 0;
+}
+
 /* What the tokenizer holds; before it is opened a bound on that, and on the peak of opening it. */
 static void price_tokenizer(const struct lr_engine *e, struct plan_facts *f) {
     uint64_t bytes = tokenizer_file_bytes(e);
     if (e->tokenizer) {
-        f->tokenizer = tokenizer_memory(e->tokenizer);
+        f->tokenizer = held_by_tokenizer(e);
     } else if (bytes) {
         f->tokenizer = (uint64_t)(TOKENIZER_TABLES * (double)bytes) + TOKENIZER_BASE;
         f->opening = (uint64_t)(TOKENIZER_PEAK * (double)bytes) + TOKENIZER_BASE;
@@ -34,10 +38,6 @@ static void price_tokenizer(const struct lr_engine *e, struct plan_facts *f) {
 }
 
 /* ---- what the process owns that no plan decides about */
-
-static uint64_t held_by_tokenizer(const struct lr_engine *e) {
-    return e->tokenizer ? tokenizer_memory(e->tokenizer) : 0;
-}
 
 /* What the engine holds of what the process owns, between two bounds: memory is taken with use. */
 static void count_held(const struct lr_engine *e, uint64_t *least, uint64_t *most) {

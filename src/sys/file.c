@@ -88,6 +88,7 @@ static enum lr_status read_to_end(int fd, const char *path, uint64_t max, uint64
     text->len = 0;
     for (;;) {
         if (lr_grow(&text->data, &text->cap, want, 1)) return lr_fail_memory(err, path, want);
+        if (text->len == 0) lr_want_large(text->data, want);
         ssize_t n = read_some(fd, text->data + text->len, text->cap - text->len - 1);
         if (n < 0) return fail_errno(err, path, "cannot be read", errno);
         if (n == 0) break;

@@ -11,8 +11,15 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Another program may have taken the processor of a thread that does a task, which then waits for some
+ * milliseconds. A thread that takes no processor time for so long is brought to a processor that has nothing
+ * to do. */
+#define HELD_SECONDS 10e-6
 
 /* How long a thread with nothing to do looks out for work before it sleeps: longer than the caller needs
  * between two products of one layer, far shorter than anyone notices. */
@@ -26,6 +33,8 @@ struct worker {
     struct threads *pool;
     uint32_t thread;
     pthread_t id;
+    char gap[CACHE_LINE];
+    _Atomic pid_t at_work; /* its number in the system while it does tasks; else 0 */
 };
 
 /* One run's job. `cursor` holds the number of the run in its upper half and the tasks not yet handed out in
@@ -37,7 +46,7 @@ struct threads {
     pthread_mutex_t turn; /* held by the caller throughout a run */
     uint32_t count, started;
     double spin_seconds;
-    struct worker *workers; /* [count - 1] */
+    struct worker *workers; /* [count]; the first is the caller */
     char gap_job[CACHE_LINE];
     _Atomic uint64_t cursor;
     threads_fn *fn;
@@ -81,9 +90,17 @@ static bool spin_while_equal(_Atomic uint32_t *word, uint32_t seen, double secon
     return false;
 }
 
+static pid_t own_number(void) {
+    static _Thread_local pid_t number;
+    if (!number) number = (pid_t)syscall(SYS_gettid);
+    return number;
+}
+
 /* Does tasks of the present run until none is left to hand out. */
 static void work(struct threads *pool, uint32_t thread) {
     uint32_t done = 0;
+    _Atomic pid_t *at_work = &pool->workers[thread].at_work;
+    atomic_store_explicit(at_work, own_number(), memory_order_relaxed);
     uint64_t cursor = atomic_load_explicit(&pool->cursor, memory_order_acquire);
     while ((uint32_t)cursor) {
         if (!atomic_compare_exchange_weak_explicit(&pool->cursor, &cursor, cursor - 1, memory_order_acq_rel,
@@ -95,18 +112,52 @@ static void work(struct threads *pool, uint32_t thread) {
     }
     if (done && atomic_fetch_sub(&pool->left, done) == done && atomic_load(&pool->caller_sleeps))
         futex_wake(&pool->left, 1);
+    atomic_store_explicit(at_work, 0, memory_order_relaxed);
+}
+
+/* Moves a thread (0: this one) to one of the processors `to`, if it may run there. The scheduler is free
+ * again afterwards. */
+static void move(pid_t number, const cpu_set_t *to) {
+    cpu_set_t allowed, those;
+    if (sched_getaffinity(number, sizeof allowed, &allowed)) return;
+    CPU_AND(&those, &allowed, to);
+    if (CPU_COUNT(&those) && !sched_setaffinity(number, sizeof those, &those))
+        sched_setaffinity(number, sizeof allowed, &allowed);
 }
 
 /* Leaves the caller's processor, if we are on it: on a busy machine a thread is often woken there, and to
- * spin there would only hold the caller up. The scheduler is free again afterwards. */
+ * spin there would only hold the caller up. */
 static void step_aside(const struct threads *pool) {
     int cpu = atomic_load_explicit(&pool->caller_cpu, memory_order_relaxed);
-    cpu_set_t allowed, others;
-    if (sched_getcpu() != cpu || sched_getaffinity(0, sizeof allowed, &allowed)) return;
-    others = allowed;
+    cpu_set_t others;
+    if (sched_getcpu() != cpu) return;
+    memset(&others, 0xFF, sizeof others);
     CPU_CLR((size_t)cpu, &others);
-    if (CPU_COUNT(&others) && !sched_setaffinity(0, sizeof others, &others))
-        sched_setaffinity(0, sizeof allowed, &allowed);
+    move(0, &others);
+}
+
+/* Whether a thread takes no processor time. */
+static bool is_held_up(pid_t number) {
+    clockid_t clock =
+        (clockid_t)(~(unsigned)number << 3 | 6); /* its processor time, as Linux numbers clocks */
+    struct timespec before, after;
+    if (clock_gettime(clock, &before)) return false;
+    for (double end = clock_now() + HELD_SECONDS; clock_now() < end;) pause_briefly();
+    return !clock_gettime(clock, &after) && before.tv_sec == after.tv_sec && before.tv_nsec == after.tv_nsec;
+}
+
+/* Before we sleep, so that our processor is free: has it take over a thread whose task is held up. */
+static void bring_held_up(struct threads *pool) {
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    CPU_SET((size_t)sched_getcpu(), &here);
+    for (uint32_t i = 0; i < pool->count && pool->spin_seconds > 0 && atomic_load(&pool->left); i++) {
+        pid_t number = atomic_load_explicit(&pool->workers[i].at_work, memory_order_relaxed);
+        if (!number || !is_held_up(number)) continue;
+        if (atomic_load_explicit(&pool->workers[i].at_work, memory_order_relaxed) == number)
+            move(number, &here);
+        return;
+    }
 }
 
 /* Waits until the number of runs is no longer `seen`. Whoever raises it looks at `sleepers` afterwards, and
@@ -115,6 +166,7 @@ static uint32_t wait_for_run(struct threads *pool, uint32_t seen) {
     step_aside(pool);
     int avoid = atomic_load_explicit(&pool->caller_cpu, memory_order_relaxed);
     if (!spin_while_equal(&pool->runs, seen, pool->spin_seconds, avoid)) {
+        bring_held_up(pool);
         atomic_fetch_add(&pool->sleepers, 1);
         while (atomic_load(&pool->runs) == seen) futex_sleep(&pool->runs, seen);
         atomic_fetch_sub(&pool->sleepers, 1);
@@ -143,6 +195,7 @@ static void wait_for_tasks(struct threads *pool) {
     uint32_t left;
     while ((left = atomic_load(&pool->left)) != 0) {
         if (spin_while_equal(&pool->left, left, pool->spin_seconds, NO_CPU)) continue;
+        bring_held_up(pool);
         atomic_store(&pool->caller_sleeps, 1);
         while ((left = atomic_load(&pool->left)) != 0) futex_sleep(&pool->left, left);
         atomic_store(&pool->caller_sleeps, 0);
@@ -221,7 +274,7 @@ static int start_worker(struct threads *pool, struct worker *worker) {
 
 static enum lr_status start_workers(struct threads *pool, struct lr_error *err) {
     int rc = 0;
-    while (!rc && pool->started + 1 < pool->count) rc = start_worker(pool, &pool->workers[pool->started]);
+    while (!rc && pool->started + 1 < pool->count) rc = start_worker(pool, &pool->workers[pool->started + 1]);
     if (!rc) return LR_OK;
     if (rc == ENOMEM) return lr_fail_memory(err, "the stack of a thread (fewer: -T)", THREADS_STACK);
     errno = rc;
@@ -266,7 +319,7 @@ void threads_destroy(struct threads *pool) {
     if (!pool) return;
     atomic_store(&pool->stop, true);
     call_threads(pool, THREADS_MAX);
-    for (uint32_t i = 0; i < pool->started; i++) pthread_join(pool->workers[i].id, NULL);
+    for (uint32_t i = 0; i < pool->started; i++) pthread_join(pool->workers[i + 1].id, NULL);
     pthread_mutex_destroy(&pool->turn);
     lr_free(pool->workers);
     lr_free(pool);

@@ -1,9 +1,11 @@
 /* threads.h - a pool of threads that the caller passes around. The calling thread is one of them.
  *
  * Work is a function over task numbers 0..n-1; tasks are handed out one by one (an atomic counter), so a slow
- * core holds up nobody, and which thread does a task must not matter to the result. Owned by the engine,
- * called by the kernels about a hundred times for each token: a thread with nothing to do spins for a moment,
- * so that the next call costs about a microsecond, and then sleeps, so that an idle pool costs nothing. */
+ * core holds up nobody, and which thread does a task must not matter to the result. A thread whose processor
+ * another program has taken in the middle of a task is brought to one where a thread has nothing left to do.
+ * Owned by the engine, called by the kernels about a hundred times for each token: a thread with nothing to
+ * do spins for a moment, so that the next call costs about a microsecond, and then sleeps, so that an idle
+ * pool costs nothing. */
 #ifndef LR_SYS_THREADS_H
 #define LR_SYS_THREADS_H
 

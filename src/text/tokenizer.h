@@ -30,8 +30,8 @@ struct tokenizer_id {
 struct tokenizer_id tokenizer_identify(struct lr_str text);
 /* The same of a file, which is not held in memory. */
 enum lr_status tokenizer_identify_file(const char *path, struct tokenizer_id *out, struct lr_error *err);
-/* Opens a tokenizer.json. `id`: of the text that was parsed, whatever the file holds by then. Appends to `rest`
- * what tokenizer_compile() wants: nothing where the model is of a kind that is not compiled. */
+/* Opens a tokenizer.json. `id`: of the text that was parsed, whatever the file holds by then. Appends to
+ * `rest` what tokenizer_compile() wants: nothing where the model is of a kind that is not compiled. */
 enum lr_status tokenizer_open_rest(const char *path, struct tokenizer_id *id, struct lr_buf *rest,
                                    struct tokenizer **out, struct lr_error *err);
 /* Gives the compiled form, a safetensors file, to `write` piece by piece, so that no copy of the tables is

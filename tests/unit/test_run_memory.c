@@ -414,6 +414,7 @@ static int tokens_until_left(struct lr_engine *e, struct lr_session *s, void (*b
     int n = 0;
     for (; n < 10 && e->store.mode == LR_LOAD_MAP; n++) {
         before(e);
+        e->monitor.looked -= 1; /* it is time to look */
         next_token(s);
     }
     return n;

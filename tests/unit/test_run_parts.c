@@ -1,14 +1,19 @@
-/* Stop strings, rotary frequencies and the KV cache: the small parts below a session. */
+/* Stop strings, rotary frequencies, the KV cache and a compiled tokenizer: the small parts below a session.
+ */
 #include "support/support.h"
 
+#include "base/mem.h"
 #include "format/json.h"
 #include "kernel/kv.h"
 #include "model/families/family.h"
 #include "model/kvcache.h"
 #include "model/rope.h"
+#include "run/engine.h"
 #include "run/stop.h"
+#include "sys/file.h"
 
 #include <math.h>
+#include <unistd.h>
 
 static void check_stop(const char *text, bool found, size_t safe, const char *a, const char *b) {
     const char *list[] = {a, b};
@@ -105,8 +110,61 @@ static void kv_blocks_are_taken_and_given_back(void **state) {
     arena_destroy(&arena);
 }
 
+/* ---- a compiled tokenizer whose file is cut short in use */
+
+/* A BPE of single bytes and 70,000 words that no text reaches: large enough to be compiled. */
+static void write_large_tokenizer(const char *folder) {
+    struct lr_buf b = {0};
+    lr_buf_printf(&b, "{\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{");
+    for (int c = 'a'; c <= 'z'; c++) lr_buf_printf(&b, "\"%c\":%d,", c, c - 'a');
+    for (int i = 26; i < 70000; i++) lr_buf_printf(&b, "\"(word %d)\":%d,", i, i);
+    lr_buf_printf(&b, "\"(end)\":70000}}}");
+    support_write_file(folder, "tokenizer.json", b.data, b.len);
+    lr_buf_free(&b);
+}
+
+static void check_ids(const struct lr_engine *e, const char *text) {
+    uint32_t *ids;
+    size_t n;
+    assert_int_equal(lr_tokenize(e, text, strlen(text), false, &ids, &n, NULL), LR_OK);
+    assert_int_equal(n, strlen(text));
+    for (size_t i = 0; i < n; i++) assert_int_equal(ids[i], text[i] - 'a');
+    lr_ids_free(ids);
+}
+
+static void cut_all_files(const char *folder) {
+    struct file_list list;
+    char *path;
+    assert_int_equal(file_list_open(folder, &list, NULL), LR_OK);
+    assert_int_equal(list.count, 1);
+    path = file_join(folder, list.names[0]);
+    assert_int_equal(truncate(path, 100), 0);
+    lr_free(path);
+    file_list_close(&list);
+}
+
+static void a_compiled_tokenizer_outlives_its_file(void **state) {
+    (void)state;
+    char *model = support_make_folder(), *cache = support_make_folder();
+    struct lr_engine_options o = lr_engine_defaults();
+    struct lr_engine *e;
+    o.cache_dir = cache;
+    o.tokenizer_only = true;
+    write_large_tokenizer(model);
+    for (int i = 0; i < 2; i++) { /* compiled, then read */
+        assert_int_equal(lr_engine_open(model, &o, &e, NULL), LR_OK);
+        assert_int_equal(e->compiled != NULL, i);
+        if (i) cut_all_files(cache);
+        check_ids(e, "zyxabc");
+        lr_engine_close(e);
+    }
+    support_remove_folder(model);
+    support_remove_folder(cache);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_compiled_tokenizer_outlives_its_file),
         cmocka_unit_test(stop_strings_are_never_half_printed),
         cmocka_unit_test(frequencies_are_those_of_transformers),
         cmocka_unit_test(kv_blocks_are_taken_and_given_back),
