@@ -82,7 +82,8 @@ static ALWAYS_INLINE ivec four(const int8_t *q) {
     return ivec_all(all);
 }
 
-/* Memory is read in order, one group at a time, and so are the lines further on: not all of a unit at once. */
+/* With one activation: memory is read in order, group by group, and lines further on are asked for one by
+ * one as it goes, not a unit's at once, which are more than a core has under way. */
 static ALWAYS_INLINE void fetch_further(const void *p, const int n_x) {
     if (n_x == 1) fetch_ahead(p, QUANT_AHEAD);
 }
