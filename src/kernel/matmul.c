@@ -78,10 +78,22 @@ static size_t quantised_piece(uint64_t all, uint32_t threads) {
     return (size_t)(rows < PIECE_ROWS_QUANTISED ? PIECE_ROWS_QUANTISED : rows - rows % PIECE_ROWS_QUANTISED);
 }
 
+/* About `rows` rows, and, as far as whole tiles allow it, as many pieces for one thread as for the other:
+ * with 17 pieces and a rest of two threads one would have nothing to read for a twentieth of the time. */
+static size_t even_piece(const struct tensor_view *w, uint64_t rows, uint32_t threads) {
+    uint64_t step = quant_rows(w->dtype) == 1 ? PIECE_ROWS : quant_rows(w->dtype);
+    if (rows == 0) rows = 1;
+    uint64_t pieces = (w->rows + rows / 2) / rows;
+    if (pieces > threads) pieces -= pieces % threads;
+    if (pieces > 1) rows = (w->rows + pieces - 1) / pieces;
+    return (size_t)((rows + step - 1) / step * step);
+}
+
 static size_t native_piece(const struct tensor_view *w, size_t n_x, uint32_t threads) {
     if (n_x >= PIECE_ROWS && quant_rows(w->dtype) > 1) return quantised_piece(w->rows, threads);
     uint64_t row = quant_row_bytes(w->dtype, w->cols);
     uint64_t rows = row == 0 ? w->rows : piece_bytes(row * w->rows, n_x, threads) / row;
+    if (n_x == 1) return even_piece(w, rows, threads);
     size_t step = n_x < PIECE_ROWS && quant_rows(w->dtype) == 1 ? PIECE_ROWS : PIECE_ROWS_PREFILL;
     return (size_t)(rows < step ? step : rows - rows % step);
 }

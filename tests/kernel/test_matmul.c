@@ -179,6 +179,23 @@ static void test_odd_shapes(void **state) {
     product_free(&p);
 }
 
+/* One activation and one row, longer than any piece; no column. */
+static void test_row_longer_than_a_piece(void **state) {
+    (void)state;
+    const struct kernel_table *tables[EACH_TABLES];
+    each_table(tables);
+    struct matmul m = open_with(tables[0], 2, MATMUL_NATIVE);
+    struct product p = product_make(LR_BF16, 1, (1u << 18) + 5, 1);
+    float *out = run(&m, &p, NULL);
+    check_values(&p, NULL, out);
+    p.w.cols = 0;
+    multiply(&m, &p, NULL, 0, 1, out);
+    assert_true(out[0] == 0);
+    free(out);
+    close_with(&m);
+    product_free(&p);
+}
+
 /* Auto takes memory, and loads OpenBLAS, for those kernels alone that are ever slower. */
 static void test_auto_takes_what_it_needs(void **state) {
     (void)state;
@@ -261,6 +278,7 @@ int main(void) {
         cmocka_unit_test(test_native_bits_do_not_depend_on_threads),
         cmocka_unit_test(test_blas_in_place),
         cmocka_unit_test(test_odd_shapes),
+        cmocka_unit_test(test_row_longer_than_a_piece),
         cmocka_unit_test(test_auto_takes_what_it_needs),
         cmocka_unit_test(test_allocation_failures),
     };

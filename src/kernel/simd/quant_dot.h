@@ -8,7 +8,6 @@
 
 enum {
     COLUMNS_IN_GROUP = QUANT_ROWS / VEC,
-    LINE_BYTES = 64,
     /* With one activation lines so many bytes further on are fetched. */
     QUANT_AHEAD = 4096,
     X_MOST = 8, /* activations of any tile */
@@ -83,9 +82,10 @@ static ALWAYS_INLINE ivec four(const int8_t *q) {
     return ivec_all(all);
 }
 
-static ALWAYS_INLINE void fetch_unit(const char *w, size_t bytes) {
-#pragma GCC unroll 1
-    for (size_t i = 0; i < bytes; i += LINE_BYTES) fetch_ahead(w, QUANT_AHEAD + i);
+/* With one activation: memory is read in order, group by group, and lines further on are asked for one by
+ * one as it goes, not a unit's at once, which are more than a core has under way. */
+static ALWAYS_INLINE void fetch_further(const void *p, const int n_x) {
+    if (n_x == 1) fetch_ahead(p, QUANT_AHEAD);
 }
 
 /* Where column c begins: the first unit's scales, as those of a column of 16 bits. */
@@ -129,7 +129,7 @@ static ALWAYS_INLINE void tile_q8(const struct quant_dot *d, size_t c, const int
 #pragma GCC unroll 8
         for (int i = 0; i < n_c; i++)
             unit[i] = (const struct quant_q8_unit *)(const void *)column[i].unit + u;
-        if (n_x == 1) fetch_unit((const char *)unit[0], sizeof *unit[0]);
+        fetch_further(unit[0]->scale, n_x);
 #pragma GCC unroll 8
         for (int j = 0; j < n_x; j++) {
             ivec bias = ivec_begin_q8(d->x->bias[(m + (size_t)j) * blocks + u]);
@@ -139,6 +139,7 @@ static ALWAYS_INLINE void tile_q8(const struct quant_dot *d, size_t c, const int
 #pragma GCC unroll 8
         for (size_t k = 0; k < 8; k++) {
             ivec w[Q8_COLUMNS];
+            fetch_further(unit[0]->line[k], n_x);
 #pragma GCC unroll 8
             for (int i = 0; i < n_c; i++) w[i] = ivec_load(unit[i]->line[k] + column[i].half * VEC * 4);
 #pragma GCC unroll 8
@@ -216,6 +217,7 @@ static ALWAYS_INLINE void block_q4(const struct source_q4 *w, const int n_c, siz
 #pragma GCC unroll 4
     for (size_t i = 0; i < 4; i++) {
         ivec code[Q4_COLUMNS];
+        if (!w->panel && i % 2 == 0) fetch_further(w->unit->line[b][i / 2], n_x);
 #pragma GCC unroll 8
         for (int c = 0; c < n_c; c++) code[c] = codes_q4(w + c, b, i);
 #pragma GCC unroll 8
@@ -230,7 +232,9 @@ static ALWAYS_INLINE void block_q4(const struct source_q4 *w, const int n_c, siz
 /* Columns' part of one unit: part [n_x, n_c]. */
 static ALWAYS_INLINE void unit_q4(const struct source_q4 *w, const int n_c, const struct unit_x *x,
                                   const int n_x, vec *part) {
+    if (!w->panel) fetch_further(w->unit->super, n_x);
     for (size_t b = 0; b < Q4_BLOCKS; b += 2) {
+        if (!w->panel && b % 4 == 0) fetch_further(w->unit->scale[b], n_x);
         ivec sum[Q4_SUMS];
         vec s[Q4_SUMS];
         block_q4(w, n_c, b, x, n_x, sum);
@@ -284,7 +288,6 @@ static ALWAYS_INLINE void tile_q4(const struct quant_dot *d, const struct run_q4
             source[i].half = column[i].half;
             if (run->panel) source[i].panel = run->panel[i] + (u - run->first);
         }
-        if (n_x == 1 && !run->panel) fetch_unit((const char *)source[0].unit, sizeof *source[0].unit);
 #pragma GCC unroll 8
         for (int i = 0; i < n_c * n_x; i++) part[i] = vec_zero();
         unit_q4(source, n_c, &x, n_x, part);
@@ -355,7 +358,8 @@ void KERNEL_NAME(quant_dot_q8)(const void *w, size_t rows, size_t k, const struc
                           NULL, ld_out};
     d.out = out;
     size_t c = 0, columns = (rows + VEC - 1) / VEC;
-    for (; c + Q8_COLUMNS <= columns; c += Q8_COLUMNS) columns_q8(&d, c, Q8_COLUMNS);
+    if (n_x > 1 || (int)Q8_COLUMNS == (int)COLUMNS_IN_GROUP)
+        for (; c + Q8_COLUMNS <= columns; c += Q8_COLUMNS) columns_q8(&d, c, Q8_COLUMNS);
     for (; c < columns; c++) columns_q8(&d, c, 1);
 }
 
@@ -365,6 +369,10 @@ void KERNEL_NAME(quant_dot_q4)(const void *w, size_t rows, size_t k, const struc
                           NULL, ld_out};
     d.out = out;
     size_t c = 0, columns = (rows + VEC - 1) / VEC;
+    const struct run_q4 whole = {0, d.units, NULL};
+    if (n_x == 1)
+        for (; c + COLUMNS_IN_GROUP <= columns; c += COLUMNS_IN_GROUP)
+            tile_q4(&d, &whole, c, COLUMNS_IN_GROUP, 0, 1);
     if (n_x >= PANEL_FROM)
         for (; c + Q4_COLUMNS <= columns; c += Q4_COLUMNS) panels_q4(&d, c);
     for (; c < columns; c++) column_q4(&d, c);
