@@ -106,7 +106,7 @@ def weights_round(a, kind):
 
 
 def context_round(a, _):
-    ours = program.answer([f"{a.build}/tests/bench/bench_depth", a.model, *map(str, (a.depth, a.prompt, a.tokens, a.threads)), *([a.isa] if a.isa else [])])
+    ours = program.answer([program.bench_tool(a, "bench_depth"), a.model, *map(str, (a.depth, a.prompt, a.tokens, a.threads)), *([a.isa] if a.isa else [])])
     theirs = llama(a, a.gguf, "--depth", a.depth, "--prompt", a.prompt, "--tokens", a.tokens + 1, "--ctx", a.depth + a.prompt + a.tokens + 8)
     return {"llm-run": {"prefill": ours["tokens"] / ours["prefill_s"], "decode": ours["passes"] / ours["decode_s"]}, "peer": llama_speeds(theirs, a)}
 

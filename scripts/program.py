@@ -1,6 +1,7 @@
 """llm-run, for the scripts that measure it: its command line, its answer, and what a token reads. `a` is what options() gave."""
 import argparse
 import json
+import os
 import subprocess
 import sys
 
@@ -37,6 +38,14 @@ def bytes_per_token(found):
     return found["weight_bytes"] - spared
 
 
+def bench_tool(a, name):
+    """One of tests/bench, which only `make bench` and its own name build."""
+    path = f"{a.build}/tests/bench/{name}"
+    if not os.path.exists(path):
+        sys.exit(f"{path} is not built: make {path}")
+    return path
+
+
 def read_rate(a):
     """Bytes of memory a second that a.threads threads read."""
-    return float(subprocess.run([f"{a.build}/tests/bench/bench_read", str(a.threads)], capture_output=True, check=True).stdout)
+    return float(subprocess.run([bench_tool(a, "bench_read"), str(a.threads)], capture_output=True, check=True).stdout)
