@@ -185,14 +185,16 @@ static enum lr_status finish_all(struct loader *l, struct lr_error *err) {
     return status;
 }
 
-/* Hands in reads for units [from, to) of tensor i, whose memory is there. */
-static enum lr_status load_units(struct loader *l, size_t i, uint64_t from, uint64_t to,
+/* Hands in reads for units [from, to) of tensor i, whose memory is there. Where more follows (not `last`)
+ * they end where the next ones begin, before the disk's block that both have a part of. */
+static enum lr_status load_units(struct loader *l, size_t i, uint64_t from, uint64_t to, bool last,
                                  struct lr_error *err) {
     struct store *s = l->store;
     const struct tensor_record *t = s->tensors[i].record;
     const struct disk_file *file = &s->files[t->file];
     uint64_t block = s->setup.rates.block ? s->setup.rates.block : UNIT_BYTES;
     uint64_t end = t->offset + units_bytes(t, to);
+    if (!last) end = disk_superset_begin(file, end);
     uint64_t begin = disk_superset_begin(file, t->offset + units_bytes(t, from));
     if (begin < t->offset - t->offset % file->align) begin = t->offset - t->offset % file->align;
     while (begin < end) {
@@ -214,7 +216,7 @@ static enum lr_status load_units(struct loader *l, size_t i, uint64_t from, uint
 static enum lr_status pin_tensor(struct loader *l, size_t i, uint64_t want, bool *refused,
                                  struct lr_error *err) {
     struct store *s = l->store;
-    uint64_t have = s->pinned[i], most = s->pins.pins[i].most;
+    uint64_t first = s->pinned[i], have = first, most = s->pins.pins[i].most;
     if (want > most && s->mode == LR_LOAD_STREAM) want = most; /* the rest is streamed */
     while (have < want && !*refused && !l->enough) {
         uint64_t next = have + STEP < want ? have + STEP : want;
@@ -222,10 +224,10 @@ static enum lr_status pin_tensor(struct loader *l, size_t i, uint64_t want, bool
             return lr_fail(err, LR_EINTERRUPTED, "interrupted while loading");
         *refused = !pins_grow(&s->pins, i, next);
         if (*refused) break;
-        LR_TRY(load_units(l, i, have, next, err));
+        LR_TRY(load_units(l, i, have, next, next == want, err));
         have = next;
     }
-    return LR_OK;
+    return have > first && have < want ? load_units(l, i, have, have, true, err) : LR_OK;
 }
 
 static enum lr_status refuse_resident(const struct store *s, size_t i, struct lr_error *err) {
