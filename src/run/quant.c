@@ -180,17 +180,22 @@ static enum lr_status keep_entry(struct lr_engine *e, struct quantise_kind kind,
     return status;
 }
 
+/* Whether memory holds them all, where no folder does. */
+static enum lr_status may_hold(struct lr_engine *e, uint64_t bytes, struct lr_error *err) {
+    uint64_t there = planning_available(e);
+    if (bytes <= there) return LR_OK;
+    return lr_fail(err, LR_EMEMORY,
+                   "Cannot allocate %.2f GB. Available memory: %.2f GB. For the quantised weights, which are "
+                   "not kept in a folder: --cache-dir on a disk with room, or needs %.2f GB more: close "
+                   "other programs, or raise the limit",
+                   (double)bytes / GIB, (double)there / GIB, (double)(bytes - there) / GIB);
+}
+
 /* In memory, if it is there: a file that has no name. */
 static enum lr_status hold(struct lr_engine *e, struct quantise_kind kind, struct lr_error *err) {
     char path[64];
-    uint64_t bytes = quantise_bytes(e->tensors, e->n_tensors, kind), there = planning_available(e);
-    if (bytes > there)
-        return lr_fail(
-            err, LR_EMEMORY,
-            "Cannot allocate %.2f GB. Available memory: %.2f GB. For the quantised weights, which are "
-            "not kept in a folder: --cache-dir on a disk with room, or needs %.2f GB more free: close "
-            "other programs",
-            (double)bytes / GIB, (double)there / GIB, (double)(bytes - there) / GIB);
+    uint64_t bytes = quantise_bytes(e->tensors, e->n_tensors, kind);
+    LR_TRY(may_hold(e, bytes, err));
     double since = clock_now();
     LR_TRY(file_unnamed("quantised weights", &e->held_fd, err));
     LR_TRY(make(e, e->held_fd, "memory for quantised weights", kind, err));
@@ -234,6 +239,8 @@ static enum lr_status plan_without(struct lr_engine *e, struct quantise_kind kin
     if (e->catalog.n_files && entry_path(e, kind, ENTRY_SUFFIX, path, sizeof path))
         LR_TRY(take_entry(e, path, kind, &taken, err));
     if (taken) return LR_OK;
+    uint64_t bytes = quantise_bytes(e->tensors, e->n_tensors, kind);
+    if (e->catalog.n_files && (!e->options.cache_dir || !has_room(e, bytes))) LR_TRY(may_hold(e, bytes, err));
     LR_TRY(quantise_expect(e->tensors, e->n_tensors, kind, &c, err));
     return exchange(e, &c, kind, NULL, err);
 }

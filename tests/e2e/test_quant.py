@@ -156,6 +156,7 @@ def test_a_folder_that_cannot_be_written_is_a_warning(wide, tmp_path):
 def test_in_memory_it_must_fit(wide):
     run = llm_run("--ids", "--quant", "q8", "--no-cache", "--mem-limit", "30M", wide, IDS)
     refused(run, 4, "Cannot allocate", "--cache-dir")
+    refused(llm_run("--plan", "--quant", "q8", "--no-cache", "--mem-limit", "30M", wide), 4, "Cannot allocate", "--cache-dir")
 
 
 @needs_true_memory
