@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "bench/reading.h"
 #include "model/blocks/blocks.h"
 #include "sys/clock.h"
 #include "sys/cpu.h"
@@ -17,14 +18,13 @@
 #define CACHE_BYTES      (384ull << 20)
 #define WINDOW_BYTES     (64ull << 20)
 #define LEAST_OPERATIONS 8e9
-enum { KV_HEADS = 8, CHUNK = 128, WINDOWS = 24, PREFILLS = 8, READ_BYTES = 256 << 10 };
+enum { KV_HEADS = 8, CHUNK = 128, WINDOWS = 24, PREFILLS = 8 };
 
 static const char *const type_names[] = {[KV_F32] = "f32", [KV_F16] = "f16", [KV_Q8] = "q8"};
 
 struct bench {
     struct matmul matmul;
-    char *pool;     /* [POOL_BYTES] */
-    const char *at; /* where read_task begins */
+    char *pool; /* [POOL_BYTES] */
     float *x, *out;
     struct model_spec spec;
     struct arena arena;
@@ -41,29 +41,10 @@ static void ensure(bool good, const char *what) {
 
 /* ---- what it is measured against */
 
-typedef long long quad __attribute__((vector_size(32)));
-static volatile long long sink;
-
-static void read_task(void *ctx, uint32_t task, uint32_t thread) {
-    (void)thread;
-    size_t n = READ_BYTES / sizeof(quad);
-    const quad *p = (const quad *)(const void *)((struct bench *)ctx)->at + task * n;
-    quad a = {0}, b = a, c = a, d = a;
-    for (size_t i = 0; i < n; i += 4) {
-        a += p[i];
-        b += p[i + 1];
-        c += p[i + 2];
-        d += p[i + 3];
-    }
-    a += b + c + d;
-    sink = a[0];
-}
-
 /* Seconds to read a window that begins at `from`. */
 static double read_window(struct bench *b, size_t from) {
     double start = clock_now();
-    b->at = b->pool + from;
-    threads_run(b->matmul.threads, WINDOW_BYTES / READ_BYTES, read_task, b);
+    read_memory(b->matmul.threads, b->pool + from, WINDOW_BYTES);
     return clock_now() - start;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "bench/reading.h"
 #include "kernel/kernel.h"
 #include "sys/clock.h"
 #include "sys/cpu.h"
@@ -17,7 +18,7 @@
 
 #define POOL_BYTES   (1ull << 30) /* far more than any cache; read once a pass */
 #define WINDOW_BYTES (64ull << 20)
-enum { PASSES = 30, WINDOWS = 60, READ_BYTES = 256 << 10 };
+enum { PASSES = 30, WINDOWS = 60 };
 
 static const enum lr_dtype dtypes[] = {LR_BF16, LR_F16, LR_F32, LR_F8_E4M3};
 enum { DTYPES = 4 };
@@ -26,37 +27,13 @@ struct bench {
     struct threads *threads;
     char *pool; /* [POOL_BYTES] */
     float *x, *out;
-    void *room;     /* for prepared activations */
-    const char *at; /* where read_task begins */
+    void *room; /* for prepared activations */
 };
-
-typedef long long quad __attribute__((vector_size(32)));
-static volatile long long sink;
 
 static void multiply(struct bench *b, const struct matmul *m, const struct tensor_view *w, size_t n_x) {
     struct matmul_input in;
     matmul_prepare(m, w->dtype, b->x, n_x, w->cols, b->room, &in);
     matmul_run(m, w, NULL, &in, b->out, w->rows);
-}
-
-static void read_task(void *ctx, uint32_t task, uint32_t thread) {
-    (void)thread;
-    size_t n = READ_BYTES / sizeof(quad);
-    const quad *p = (const quad *)(const void *)((struct bench *)ctx)->at + task * n;
-    quad a = {0}, b = a, c = a, d = a;
-    for (size_t i = 0; i < n; i += 4) {
-        a += p[i];
-        b += p[i + 1];
-        c += p[i + 2];
-        d += p[i + 3];
-    }
-    a += b + c + d;
-    sink = a[0];
-}
-
-static void read_tasks(struct bench *b, size_t from, size_t bytes) {
-    b->at = b->pool + from;
-    threads_run(b->threads, (uint32_t)(bytes / READ_BYTES), read_task, b);
 }
 
 /* Bytes a second of reading, and of decoding with the pool's matrices of this shape: turn by turn over short
@@ -74,7 +51,7 @@ static void best_decode(struct bench *b, const struct matmul *m, struct tensor_v
             multiply(b, m, &w, 1);
         }
         double middle = clock_now();
-        read_tasks(b, POOL_BYTES - from - window, window);
+        read_memory(b->threads, b->pool + (POOL_BYTES - from - window), window);
         double end = clock_now();
         *product = fmax(*product, (double)window / (middle - start));
         *read = fmax(*read, (double)window / (end - middle));
