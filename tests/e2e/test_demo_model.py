@@ -93,8 +93,8 @@ def test_the_readmes_examples_work_as_they_stand(tmp_path):
             continue
         before = [other for other in lines[:i] if "llm-run" not in other]
         done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", "\n".join([*before, line])], cwd=tmp_path, capture_output=True,
-                              stdin=subprocess.DEVNULL, timeout=120)
+                              stdin=subprocess.DEVNULL, timeout=120, env=dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache")))
         assert done.returncode == 0 and done.stdout, (line, done)
-        assert "-q" not in line or done.stderr == b"", (line, done)
+        assert "-q" not in line.split() or done.stderr == b"", (line, done)
         if "--tokenize" in line:
             assert done.stdout.decode().strip() == line.split("# ")[1].split(";")[0], (line, done)
